@@ -1,0 +1,234 @@
+// Package linuxgw is Linux gateways whose packet filter is nftables: port
+// forwarding by DNAT, a way through whatever chains drop forwarded packets,
+// and hairpin NAT, in a table of our own that is changed in one transaction.
+package linuxgw
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/internal/nft"
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Type is the gateway type "linux".
+func Type() providers.Type {
+	return providers.Type{
+		Name:   "linux",
+		Remote: true,
+		Spec: hcldec.ObjectSpec{
+			"wan_interface": &hcldec.ValidateSpec{
+				Wrapped: &hcldec.AttrSpec{Name: "wan_interface", Type: cty.String},
+				Func:    checkInterface,
+			},
+		},
+		Open: open,
+	}
+}
+
+// interfaceName is what can name a network interface: dev_valid_name() of the
+// kernel, less the characters that would mean something to nft.
+var interfaceName = regexp.MustCompile(`^[A-Za-z0-9_.:@+-]{1,15}$`)
+
+func checkInterface(v cty.Value) hcl.Diagnostics {
+	if v.IsNull() || !v.IsKnown() || interfaceName.MatchString(v.AsString()) {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid interface name",
+		Detail:   fmt.Sprintf("wan_interface is the name of the network interface towards the Internet, such as ppp0: at most 15 letters, digits and any of _.:@+-, not %q.", v.AsString()),
+	}}
+}
+
+// gateway is one Linux gateway.
+type gateway struct {
+	project string
+	addr    plan.Addr
+	table   nft.Table // ours
+	wan     string    // the configured wan_interface; empty: the default route's
+	runner  *remote.Runner
+	last    *state // what the latest Read saw
+}
+
+func open(s providers.Settings) (providers.Device, error) {
+	g := &gateway{
+		project: s.Project,
+		addr:    s.Addr,
+		table:   nft.Table{Family: "inet", Name: tablePrefix + s.Project},
+		runner:  s.Runner,
+	}
+	if wan := s.Body.GetAttr("wan_interface"); !wan.IsNull() {
+		g.wan = wan.AsString()
+	}
+	if err := nft.CheckName(g.table.Name); err != nil {
+		return nil, fmt.Errorf("the project's name can't be part of a table's name: %w", err)
+	}
+	return g, nil
+}
+
+// Shape joins what can be joined: a gateway holds ranges.
+func (g *gateway) Shape(rules []plan.Rule) ([]plan.Rule, error) {
+	for _, r := range rules {
+		if !r.To.Addr().Is4() {
+			return nil, providers.Flag(
+				fmt.Errorf("a Linux gateway can forward to IPv4 addresses only so far, not to %s", r.To.Addr()),
+				providers.ErrUnsupported)
+		}
+	}
+	return plan.Coalesce(rules), nil
+}
+
+// Read gives our forwards, and as foreign all other port forwards that the
+// gateway's packet filter holds.
+func (g *gateway) Read(ctx context.Context) (*providers.Reading, error) {
+	out, err := g.runner.Run(ctx, readScript(g.table), nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	f, err := parseFacts(out)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newState(g, f)
+	if err != nil {
+		return nil, err
+	}
+	g.last = s
+	return &providers.Reading{Rules: s.rules, Problems: s.problems}, nil
+}
+
+// Apply writes our table anew in one transaction, with the hooks that it
+// needs in other people's chains. It takes effect as a whole or not at all.
+func (g *gateway) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
+	if g.last == nil {
+		panic("Apply without Read")
+	}
+	err := g.apply(ctx, changes)
+	for _, c := range changes {
+		done(c, err)
+	}
+	return err
+}
+
+func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
+	base := g.last
+	entries, err := base.changed(g.project, changes)
+	if err != nil {
+		return err
+	}
+	commands, err := transaction(base, entries, newGeneration())
+	if err != nil {
+		return err
+	}
+	// Whatever comes of it, what was read is no longer what is there.
+	g.last = nil
+	_, err = g.runner.Run(ctx, applyScript(base), []byte(commands))
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return g.whyFailed(ctx, base, err)
+}
+
+// exitChanged is the exit code by which the apply script says that the table
+// isn't what was planned from (EX_TEMPFAIL of sysexits.h).
+const exitChanged = 75
+
+// whyFailed finds out whether an apply failed because someone else was
+// quicker.
+func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
+	var exit *remote.ExitError
+	if !errors.As(err, &exit) {
+		return explain(err)
+	}
+	changed := exit.Code == exitChanged
+	if !changed {
+		if _, readErr := g.Read(ctx); readErr == nil {
+			changed = g.last.generation != base.generation
+		}
+	}
+	g.last = nil
+	if changed {
+		return providers.Flag(
+			fmt.Errorf("%s was changed by someone else since the plan was made, so nothing was touched: run btplan again to plan from what is there now", base.table),
+			providers.ErrConflict)
+	}
+	return explain(err)
+}
+
+// explain says what to do about the failures that have a known remedy.
+func explain(err error) error {
+	var unreachable *remote.UnreachableError
+	if errors.As(err, &unreachable) {
+		return providers.Flag(err, providers.ErrUnreachable)
+	}
+	var exit *remote.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	stderr := string(exit.Stderr)
+	switch {
+	case exit.Code == 127 || strings.Contains(stderr, "nft: not found") || strings.Contains(stderr, "nft: command not found"):
+		return fmt.Errorf("there is no nft on the gateway: install the package nftables there: %w", err)
+	case strings.Contains(stderr, "Operation not permitted") || strings.Contains(stderr, "must be root"):
+		return fmt.Errorf("the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block: %w", err)
+	}
+	return err
+}
+
+// newGeneration names one writing of our table as no other is named.
+func newGeneration() string {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return hex.EncodeToString(b)
+}
+
+// Close leaves the runner to its owner.
+func (g *gateway) Close() error { return nil }
+
+// changed gives the entries that the table holds after these changes. Those
+// that aren't ours stay.
+func (s *state) changed(project string, changes []plan.Change) ([]entry, error) {
+	byOwner := map[plan.Addr][]plan.Rule{}
+	for _, l := range s.rules {
+		if !l.Owner.IsZero() {
+			byOwner[l.Owner] = append(byOwner[l.Owner], l.Rule)
+		}
+	}
+	for _, c := range changes {
+		rules := byOwner[c.Owner]
+		if c.Before != nil {
+			i := slices.IndexFunc(rules, c.Before.Equal)
+			if i < 0 {
+				return nil, fmt.Errorf("%s: the rule %s is to be changed, but was not there when the gateway was read", c.Owner, c.Before)
+			}
+			rules = slices.Delete(rules, i, i+1)
+		}
+		byOwner[c.Owner] = rules
+	}
+	for _, c := range changes {
+		if c.After != nil {
+			byOwner[c.Owner] = append(byOwner[c.Owner], *c.After)
+		}
+	}
+	entries := slices.Clone(s.foreignEntries)
+	for owner, rules := range byOwner {
+		comment := plan.Mark(project, owner) + ":" + plan.Seal(rules)
+		for _, r := range rules {
+			entries = append(entries, entry{r, comment})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return a.rule.Compare(b.rule) })
+	return entries, nil
+}

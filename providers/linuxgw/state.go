@@ -1,0 +1,299 @@
+package linuxgw
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/internal/nft"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// state is what one read of a gateway came to.
+type state struct {
+	table       nft.Table
+	exists      bool
+	generation  string // which writing of our table this is; empty: it doesn't say
+	listing     []byte // our table as nft listed it
+	wan         string // the interface towards the Internet
+	hookComment string
+	hooks       []hook
+
+	rules          []plan.Live
+	foreignEntries []entry // in our table, but not ours
+	problems       []providers.Problem
+}
+
+// newState works out from the facts what the gateway forwards, and whether
+// everything that a forward needs is there.
+func newState(g *gateway, f *facts) (*state, error) {
+	s := &state{
+		table:       g.table,
+		exists:      f.own.HasTable(g.table),
+		listing:     f.ownListing,
+		wan:         g.wan,
+		hookComment: hookComment(g.project),
+		problems:    problems(g, f),
+	}
+	if s.wan == "" {
+		s.wan = f.defaultInterface
+	}
+	if s.wan == "" {
+		return nil, errors.New("the gateway has no default route to tell which of its interfaces leads to the Internet: set wan_interface in its block")
+	}
+	s.hooks = findHooks(f.ruleset, s.hookComment)
+	foreign, err := foreignForwards(f, s.wan)
+	if err != nil {
+		return nil, err
+	}
+	if s.exists {
+		if err := s.readTable(g.project, f.own); err != nil {
+			return nil, fmt.Errorf("%s can't be made sense of: %w. If nothing else is of use, delete it with nft delete %s and apply again", s.table, err, s.table)
+		}
+	}
+	s.rules = append(s.rules, foreign...)
+	for i := range s.rules {
+		s.rules[i].Device = g.addr
+	}
+	return s, nil
+}
+
+// readTable reads our table.
+func (s *state) readTable(project string, own *nft.Ruleset) error {
+	for _, c := range own.Chains {
+		if name, found := strings.CutPrefix(c.Name, generations); found && nft.CheckName(c.Name) == nil {
+			s.generation = name
+		}
+	}
+	entries, err := readEntries(own, s.table)
+	if err != nil {
+		return err
+	}
+	byOwner := map[plan.Addr][]entry{}
+	for _, e := range entries {
+		mark, _ := cutSeal(e.comment)
+		of, owner, ok := plan.ParseMark(mark)
+		if !ok || of != project {
+			s.foreignEntries = append(s.foreignEntries, e)
+			s.rules = append(s.rules, plan.Live{Rule: e.rule, Handle: fmt.Sprintf("an element of a map in %s with no mark of this project", s.table)})
+			continue
+		}
+		byOwner[owner] = append(byOwner[owner], e)
+	}
+	drift := s.tableDrift(own)
+	passing, err := readPassing(own, s.table)
+	if err != nil {
+		return err
+	}
+	for owner, entries := range byOwner {
+		of := drift
+		if of == "" {
+			of = ownerDrift(entries, passing)
+		}
+		for _, r := range joined(entries) {
+			s.rules = append(s.rules, plan.Live{
+				Rule: r, Owner: owner, Handle: s.table.String(),
+				Drift: of, Outdated: s.outdated(own),
+			})
+		}
+	}
+	return nil
+}
+
+// joined gives the rules of some entries in the form that Shape gives them.
+func joined(entries []entry) []plan.Rule {
+	rules := make([]plan.Rule, 0, len(entries))
+	for _, e := range entries {
+		rules = append(rules, e.rule)
+	}
+	return plan.Coalesce(rules)
+}
+
+// cutSeal takes the seal off a comment.
+func cutSeal(comment string) (mark, seal string) {
+	i := strings.LastIndexByte(comment, ':')
+	if i < 0 {
+		return comment, ""
+	}
+	return comment[:i], comment[i+1:]
+}
+
+// ownerDrift says how the entries of one owner are not as btplan wrote them.
+func ownerDrift(entries []entry, passing map[string]bool) string {
+	seal := plan.Seal(joined(entries))
+	for _, e := range entries {
+		if _, has := cutSeal(e.comment); has != seal {
+			return "changed on the gateway since btplan wrote it"
+		}
+	}
+	for _, e := range passElements(entries) {
+		if !passing[e] {
+			return "the gateway translates its packets but no longer lets them pass"
+		}
+	}
+	return ""
+}
+
+// tableDrift says what is wrong with our table's machinery or with its way
+// through other people's chains, on which all of its entries depend.
+func (s *state) tableDrift(own *nft.Ruleset) string {
+	for _, want := range chains {
+		want.Family, want.Table = s.table.Family, s.table.Name
+		i := slices.IndexFunc(own.Chains, func(c nft.Chain) bool { return c == want.Chain })
+		if i < 0 {
+			return fmt.Sprintf("%s is missing or was changed", want.Chain)
+		}
+		has := own.RulesOf(want.Chain)
+		same := slices.EqualFunc(has, want.rules, func(h nft.Rule, w rule) bool { return h.Comment == w.comment() })
+		if !same {
+			return fmt.Sprintf("the rules of %s were changed", want.Chain)
+		}
+	}
+	for _, h := range s.hooks {
+		if h.needed && !h.works {
+			return fmt.Sprintf("%s drops its packets: btplan's rule in it is missing or too far down", h.chain)
+		}
+	}
+	return ""
+}
+
+// outdated says why our table has to be written again though nobody touched
+// it: the configuration names another interface.
+func (s *state) outdated(own *nft.Ruleset) string {
+	set, _ := own.Set(s.table, wanSet)
+	elements, err := set.Elements()
+	if err != nil {
+		return ""
+	}
+	if len(elements) == 1 && len(elements[0].Key) == 1 && elements[0].Key[0].From == s.wan {
+		return ""
+	}
+	var names []string
+	for _, e := range elements {
+		for _, d := range e.Key {
+			names = append(names, d.String())
+		}
+	}
+	return fmt.Sprintf("it is for packets from %s; the WAN interface is %s", strings.Join(names, ", "), s.wan)
+}
+
+// readEntries reads the forwards of a table of btplan's, those that differ in
+// nothing but the source together in one entry.
+func readEntries(rs *nft.Ruleset, t nft.Table) ([]entry, error) {
+	type same struct {
+		protocol plan.Protocol
+		ports    plan.PortRange
+		to       netip.AddrPort
+		comment  string
+	}
+	var order []same
+	sources := map[same][]netip.Prefix{}
+	for _, name := range []string{forwardMap, shiftMap} {
+		set, _ := rs.Set(t, name)
+		elements, err := set.Elements()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range elements {
+			r, err := readElement(e)
+			if err != nil {
+				return nil, fmt.Errorf("map %s has an element that can't be read: %w", name, err)
+			}
+			k := same{r.Protocol, r.Ports, r.To, e.Comment}
+			if sources[k] == nil {
+				order = append(order, k)
+			}
+			sources[k] = append(sources[k], r.Sources...)
+		}
+	}
+	var out []entry
+	for _, k := range order {
+		r := plan.Rule{Kind: plan.Forward, Protocol: k.protocol, Ports: k.ports, To: k.to, Sources: plan.CanonicalSources(sources[k])}
+		if strings.ContainsFunc(k.comment, func(c rune) bool { return c == '"' || c < ' ' || c == 0x7f }) {
+			return nil, errors.New("a comment in it has a quote or a control character")
+		}
+		out = append(out, entry{r, k.comment})
+	}
+	return joinShifted(out), nil
+}
+
+// joinShifted makes ranges of entries of single ports.
+func joinShifted(entries []entry) []entry {
+	var out []entry
+	byComment := map[string][]plan.Rule{}
+	for _, e := range entries {
+		if e.shifted() {
+			byComment[e.comment] = append(byComment[e.comment], e.rule)
+		} else {
+			out = append(out, e)
+		}
+	}
+	for comment, rules := range byComment {
+		for _, r := range plan.Coalesce(rules) {
+			out = append(out, entry{r, comment})
+		}
+	}
+	slices.SortFunc(out, func(a, b entry) int { return a.rule.Compare(b.rule) })
+	return out
+}
+
+// readElement reads one element of forwardMap or shiftMap.
+func readElement(e nft.Element) (r plan.Rule, err error) {
+	if len(e.Key) != 3 || len(e.Value) < 1 || len(e.Value) > 2 {
+		return r, fmt.Errorf("it has %d and %d parts", len(e.Key), len(e.Value))
+	}
+	r.Kind = plan.Forward
+	if r.Protocol = plan.Protocol(e.Key[0].String()); r.Protocol != plan.TCP && r.Protocol != plan.UDP {
+		return r, fmt.Errorf("its protocol is %q", e.Key[0])
+	}
+	if r.Ports, err = e.Key[1].Ports(); err != nil {
+		return r, err
+	}
+	source, err := e.Key[2].Prefix()
+	if err != nil {
+		return r, err
+	}
+	r.Sources = []netip.Prefix{source}
+	addr, err := e.Value[0].Addr()
+	if err != nil {
+		return r, err
+	}
+	port := r.Ports.First
+	if len(e.Value) == 2 {
+		to, err := e.Value[1].Ports()
+		if err != nil {
+			return r, err
+		}
+		if to.Count() != 1 || r.Ports.Count() != 1 {
+			return r, fmt.Errorf("it sends %s to %s, a range to one port", r.Ports, to)
+		}
+		port = to.First
+	}
+	r.To = netip.AddrPortFrom(addr, port)
+	return r, nil
+}
+
+// readPassing gives the elements of passSet, spelt as passElements spells
+// them.
+func readPassing(rs *nft.Ruleset, t nft.Table) (map[string]bool, error) {
+	set, _ := rs.Set(t, passSet)
+	elements, err := set.Elements()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, e := range elements {
+		if len(e.Key) != 4 {
+			return nil, fmt.Errorf("set %s has an element of %d parts", passSet, len(e.Key))
+		}
+		source, err := e.Key[3].Prefix()
+		if err != nil {
+			return nil, err
+		}
+		out[fmt.Sprintf("%s . %s . %s . %s", e.Key[0], e.Key[1], e.Key[2], source)] = true
+	}
+	return out, nil
+}
