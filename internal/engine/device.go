@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/sync/errgroup"
+)
+
+// device is one open device and what is known of it.
+type device struct {
+	providers.Device
+	addr      plan.Addr
+	typeName  string
+	declRange hcl.Range
+	runner    *remote.Runner // nil: the device needs none
+
+	wanted  []plan.Wanted // in the device's own shape
+	reading *providers.Reading
+	readErr error
+}
+
+func (d *device) close() {
+	// What was applied stays whatever Close says, and nothing else is left to
+	// be done with the device.
+	_ = d.Device.Close()
+	if d.runner != nil {
+		_ = d.runner.Close()
+	}
+}
+
+// block is a gateway's block, or a machine's with a firewall, as far as
+// opening a device needs it.
+type block struct {
+	addr      plan.Addr
+	typeName  string
+	body      cty.Value
+	ssh       *config.SSH
+	local     bool
+	declRange hcl.Range
+	types     map[string]providers.Type
+	noun      string
+}
+
+func (e *Engine) blocks() []block {
+	var out []block
+	for _, m := range e.Config.Machines {
+		if f := m.Firewall; f != nil {
+			out = append(out, block{m.Addr, f.Type, f.Body, m.SSH, m.Local, f.DeclRange, e.Firewalls, "firewall"})
+		}
+	}
+	for _, g := range e.Config.Gateways {
+		out = append(out, block{g.Addr, g.Type, g.Body, g.SSH, g.Local, g.DeclRange, e.Gateways, "gateway"})
+	}
+	return slices.DeleteFunc(out, func(b block) bool { return !e.mayTouch(b.addr) })
+}
+
+// Check opens the devices without touching them, and asks each whether it can
+// hold what is wanted of it: all that can be found out about a configuration
+// without a network.
+func (e *Engine) Check() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if e.devices != nil {
+		return nil
+	}
+	for _, b := range e.blocks() {
+		d, diag := e.open(b)
+		if diag != nil {
+			diags = append(diags, diag)
+			continue
+		}
+		e.devices = append(e.devices, d)
+	}
+	return append(diags, e.shape()...)
+}
+
+func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
+	t, known := b.types[b.typeName]
+	if !known {
+		panic("config let a type pass that it was not given: " + b.typeName)
+	}
+	s := providers.Settings{Project: e.Config.Project, Addr: b.addr, Dir: e.Config.Dir, Body: b.body}
+	if t.Remote {
+		if b.ssh == nil && !b.local {
+			return nil, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  fmt.Sprintf("No way to reach %s", b.addr),
+				Detail:   fmt.Sprintf("A %s of type %q is changed by running commands on it. Add an ssh block that says where it is, or local = true if it is this computer.", b.noun, b.typeName),
+				Subject:  b.declRange.Ptr(),
+			}
+		}
+		s.Runner = remote.Open(target(b))
+	}
+	opened, err := t.Open(s)
+	if err != nil {
+		return nil, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  fmt.Sprintf("%s can't be used", b.addr),
+			Detail:   sentence(err),
+			Subject:  b.declRange.Ptr(),
+		}
+	}
+	return &device{Device: opened, addr: b.addr, typeName: b.typeName, declRange: b.declRange, runner: s.Runner}, nil
+}
+
+func target(b block) remote.Target {
+	if b.local {
+		return remote.Target{Local: true}
+	}
+	return remote.Target{
+		Host:           b.ssh.Host,
+		Port:           b.ssh.Port,
+		User:           b.ssh.User,
+		IdentityFile:   b.ssh.IdentityFile,
+		KnownHostsFile: b.ssh.KnownHostsFile,
+		Timeout:        b.ssh.Timeout,
+		Sudo:           b.ssh.Sudo,
+	}
+}
+
+// shape gives each device the rules that are wanted of it.
+func (e *Engine) shape() hcl.Diagnostics {
+	type owned struct{ device, owner plan.Addr }
+	var order []owned
+	wanted := map[owned][]plan.Wanted{}
+	for _, w := range e.Config.Wanted() {
+		k := owned{w.Device, w.Owner}
+		if wanted[k] == nil {
+			order = append(order, k)
+		}
+		wanted[k] = append(wanted[k], w)
+	}
+	byAddr := map[plan.Addr]*device{}
+	for _, d := range e.devices {
+		byAddr[d.addr] = d
+	}
+	var diags hcl.Diagnostics
+	for _, k := range order {
+		d := byAddr[k.device]
+		if d == nil {
+			continue // not targeted, or not opened, which a diagnostic tells
+		}
+		first := wanted[k][0]
+		rules := make([]plan.Rule, 0, len(wanted[k]))
+		for _, w := range wanted[k] {
+			rules = append(rules, w.Rule)
+		}
+		shaped, err := d.Shape(rules)
+		if err != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  fmt.Sprintf("%s can't do what %s asks", k.device, k.owner),
+				Detail:   sentence(err),
+				Subject:  first.DeclRange.Ptr(),
+			})
+			continue
+		}
+		for _, r := range shaped {
+			d.wanted = append(d.wanted, plan.Wanted{Rule: r, Device: k.device, Owner: k.owner, DeclRange: first.DeclRange})
+		}
+	}
+	return diags
+}
+
+// read reads these devices side by side. How it went stands in each.
+func (e *Engine) read(ctx context.Context, devices []*device) {
+	var group errgroup.Group
+	group.SetLimit(max(1, e.Parallelism))
+	for _, d := range devices {
+		group.Go(func() error {
+			e.observe(Event{Kind: ReadStarted, Device: d.addr})
+			d.reading, d.readErr = d.Read(ctx)
+			e.observe(Event{Kind: ReadDone, Device: d.addr, Err: d.readErr})
+			return nil
+		})
+	}
+	_ = group.Wait() // every error stands in its device
+}
+
+// readDiagnostics tells of the devices that could not be read, and of the
+// problems seen on the others.
+func readDiagnostics(devices []*device) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, d := range devices {
+		if d.readErr != nil {
+			summary := fmt.Sprintf("%s could not be read", d.addr)
+			if errors.Is(d.readErr, providers.ErrUnreachable) {
+				summary = fmt.Sprintf("%s could not be reached", d.addr)
+			}
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  summary,
+				Detail:   sentence(d.readErr),
+				Subject:  d.declRange.Ptr(),
+			})
+			continue
+		}
+		for _, p := range d.reading.Problems {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning,
+				Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
+				Detail:   p.Detail,
+				Subject:  d.declRange.Ptr(),
+			})
+		}
+	}
+	return diags
+}

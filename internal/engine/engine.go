@@ -1,0 +1,72 @@
+// Package engine brings the parts together: it opens the devices that a
+// configuration names, reads them side by side, compares, applies, and reads
+// again to see that it took.
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// Engine works on the devices of one configuration. Its exported fields are
+// set before its first use.
+type Engine struct {
+	Config *config.Config
+	// Gateways and Firewalls are the types of device there are, by name.
+	Gateways, Firewalls map[string]providers.Type
+	// Parallelism is how many devices are worked on at once.
+	Parallelism int
+	// Targets narrow everything to what they cover; none: all of it.
+	Targets []Target
+	// Observe is told what happens as it happens, one event at a time.
+	// It may be nil.
+	Observe func(Event)
+
+	devices   []*device // those that are open, in the configuration's order
+	observing sync.Mutex
+	stopped   atomic.Bool
+}
+
+// EventKind says what has happened.
+type EventKind uint8
+
+// What can happen.
+const (
+	ReadStarted  EventKind = iota // a device is being read
+	ReadDone                      // it has been, or not: see Err
+	ApplyStarted                  // a resource is being changed
+	ApplyDone                     // it has been, and was found as it should be, or not: see Err
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Kind     EventKind
+	Device   plan.Addr
+	Resource *plan.Resource // of the Apply kinds
+	Err      error
+}
+
+func (e *Engine) observe(ev Event) {
+	if e.Observe == nil {
+		return
+	}
+	e.observing.Lock()
+	defer e.observing.Unlock()
+	e.Observe(ev)
+}
+
+// Stop keeps Apply from beginning with any further device. Those that it is
+// working on are finished.
+func (e *Engine) Stop() { e.stopped.Store(true) }
+
+// Close closes the devices.
+func (e *Engine) Close() {
+	for _, d := range e.devices {
+		d.close()
+	}
+	e.devices = nil
+}

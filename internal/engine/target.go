@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/plan"
+)
+
+// Target is one -target option: a device and an owner, where either may be
+// zero for any; or a machine, in Device, which stands for its firewall and
+// for all of its port ranges.
+type Target struct{ Device, Owner plan.Addr }
+
+// ParseTarget reads "machine.seedbox", "gateway.edge", "port_range.bt" or
+// "gateway.edge: port_range.bt". An address without a key covers all the
+// instances of its block.
+func ParseTarget(s string) (Target, error) {
+	device, owner, isPair := strings.Cut(s, ": ")
+	if !isPair {
+		addr, err := plan.ParseAddr(s)
+		if err != nil {
+			return Target{}, err
+		}
+		if addr.Block == plan.BlockPortRange {
+			return Target{Owner: addr}, nil
+		}
+		return Target{Device: addr}, nil
+	}
+	var t Target
+	var err error
+	if t.Device, err = plan.ParseAddr(device); err != nil {
+		return Target{}, err
+	}
+	if t.Owner, err = plan.ParseAddr(strings.TrimSpace(owner)); err != nil {
+		return Target{}, err
+	}
+	if t.Device.Block == plan.BlockPortRange || t.Owner.Block != plan.BlockPortRange {
+		return Target{}, fmt.Errorf("%q is not a target: expected a gateway or a machine before the colon and a port_range after it", s)
+	}
+	return t, nil
+}
+
+// String is the target as it is written after -target=.
+func (t Target) String() string {
+	switch {
+	case t.Owner.IsZero():
+		return t.Device.String()
+	case t.Device.IsZero():
+		return t.Owner.String()
+	}
+	return t.Device.String() + ": " + t.Owner.String()
+}
+
+// covers says whether the targets cover what owner asks of device.
+func (e *Engine) covers(device, owner plan.Addr) bool {
+	return len(e.Targets) == 0 || slices.ContainsFunc(e.Targets, func(t Target) bool {
+		return t.covers(e, device, owner)
+	})
+}
+
+func (t Target) covers(e *Engine, device, owner plan.Addr) bool {
+	if t.Owner.IsZero() && t.Device.Block == plan.BlockMachine {
+		return t.Device.Covers(device) || t.Device.Covers(e.machineOf(owner))
+	}
+	return (t.Device.IsZero() || t.Device.Covers(device)) && (t.Owner.IsZero() || t.Owner.Covers(owner))
+}
+
+// machineOf is the machine of a port range; zero for one that is no longer in
+// the configuration.
+func (e *Engine) machineOf(owner plan.Addr) plan.Addr {
+	i := slices.IndexFunc(e.Config.PortRanges, func(r *config.PortRange) bool { return r.Addr == owner })
+	if i < 0 {
+		return plan.Addr{}
+	}
+	return e.Config.PortRanges[i].Machine.Addr
+}
+
+// mayTouch says whether the targets leave anything to do with this device.
+// An owner alone may have left its rules on any device.
+func (e *Engine) mayTouch(device plan.Addr) bool {
+	return len(e.Targets) == 0 || slices.ContainsFunc(e.Targets, func(t Target) bool {
+		isMachine := t.Owner.IsZero() && t.Device.Block == plan.BlockMachine
+		return t.Device.IsZero() || isMachine || t.Device.Covers(device)
+	})
+}
+
+// configured says whether the blocks that t names are in the configuration.
+func (e *Engine) configured(t Target) bool {
+	var addrs []plan.Addr
+	for _, m := range e.Config.Machines {
+		addrs = append(addrs, m.Addr)
+	}
+	for _, g := range e.Config.Gateways {
+		addrs = append(addrs, g.Addr)
+	}
+	for _, r := range e.Config.PortRanges {
+		addrs = append(addrs, r.Addr)
+	}
+	has := func(a plan.Addr) bool { return a.IsZero() || slices.ContainsFunc(addrs, a.Covers) }
+	return has(t.Device) && has(t.Owner)
+}
