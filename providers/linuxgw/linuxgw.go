@@ -93,6 +93,15 @@ func (g *gateway) Shape(rules []plan.Rule) ([]plan.Rule, error) {
 // Read gives our forwards, and as foreign all other port forwards that the
 // gateway's packet filter holds.
 func (g *gateway) Read(ctx context.Context) (*providers.Reading, error) {
+	s, err := g.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.last = s
+	return &providers.Reading{Rules: s.rules, Problems: s.problems}, nil
+}
+
+func (g *gateway) read(ctx context.Context) (*state, error) {
 	out, err := g.runner.Run(ctx, readScript(g.table), nil)
 	if err != nil {
 		return nil, explain(err)
@@ -101,12 +110,7 @@ func (g *gateway) Read(ctx context.Context) (*providers.Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newState(g, f)
-	if err != nil {
-		return nil, err
-	}
-	g.last = s
-	return &providers.Reading{Rules: s.rules, Problems: s.problems}, nil
+	return newState(g, f)
 }
 
 // Apply writes our table anew in one transaction, with the hooks that it
@@ -115,7 +119,10 @@ func (g *gateway) Apply(ctx context.Context, changes []plan.Change, done func(pl
 	if g.last == nil {
 		panic("Apply without Read")
 	}
-	err := g.apply(ctx, changes)
+	var err error
+	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.NoOp }) {
+		err = g.apply(ctx, changes)
+	}
 	for _, c := range changes {
 		done(c, err)
 	}
@@ -132,8 +139,6 @@ func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
 	if err != nil {
 		return err
 	}
-	// Whatever comes of it, what was read is no longer what is there.
-	g.last = nil
 	_, err = g.runner.Run(ctx, applyScript(base), []byte(commands))
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -154,11 +159,9 @@ func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
 	}
 	changed := exit.Code == exitChanged
 	if !changed {
-		if _, readErr := g.Read(ctx); readErr == nil {
-			changed = g.last.generation != base.generation
-		}
+		now, readErr := g.read(ctx)
+		changed = readErr == nil && now.generation != base.generation
 	}
-	g.last = nil
 	if changed {
 		return providers.Flag(
 			fmt.Errorf("%s was changed by someone else since the plan was made, so nothing was touched: run btplan again to plan from what is there now", base.table),

@@ -88,10 +88,11 @@ func (s *state) readTable(project string, own *nft.Ruleset) error {
 	if err != nil {
 		return err
 	}
+	blocked := blockedTargets(entries, passing)
 	for owner, entries := range byOwner {
 		of := drift
 		if of == "" {
-			of = ownerDrift(entries, passing)
+			of = ownerDrift(entries, blocked)
 		}
 		for _, r := range joined(entries) {
 			s.rules = append(s.rules, plan.Live{
@@ -122,19 +123,40 @@ func cutSeal(comment string) (mark, seal string) {
 }
 
 // ownerDrift says how the entries of one owner are not as btplan wrote them.
-func ownerDrift(entries []entry, passing map[string]bool) string {
+func ownerDrift(entries []entry, blocked map[string]bool) string {
 	seal := plan.Seal(joined(entries))
 	for _, e := range entries {
 		if _, has := cutSeal(e.comment); has != seal {
 			return "changed on the gateway since btplan wrote it"
 		}
 	}
-	for _, e := range passElements(entries) {
-		if !passing[e] {
-			return "the gateway translates its packets but no longer lets them pass"
+	for _, e := range entries {
+		if blocked[passTarget(e.rule)] {
+			return "which of its packets may pass was changed on the gateway"
 		}
 	}
 	return ""
+}
+
+// blockedTargets compares what passSet holds with what these entries, all
+// that the table has, need. It gives the targets, as passTarget spells them,
+// for which there is a difference.
+func blockedTargets(entries []entry, passing []string) map[string]bool {
+	blocked := map[string]bool{}
+	count := map[string]int{}
+	for _, e := range passElements(entries) {
+		count[e]++
+	}
+	for _, e := range passing {
+		count[e]--
+	}
+	for e, n := range count {
+		if n != 0 {
+			parts := strings.SplitN(e, " . ", 3)
+			blocked[parts[0]+" . "+parts[1]] = true
+		}
+	}
+	return blocked
 }
 
 // tableDrift says what is wrong with our table's machinery or with its way
@@ -278,13 +300,13 @@ func readElement(e nft.Element) (r plan.Rule, err error) {
 
 // readPassing gives the elements of passSet, spelt as passElements spells
 // them.
-func readPassing(rs *nft.Ruleset, t nft.Table) (map[string]bool, error) {
+func readPassing(rs *nft.Ruleset, t nft.Table) ([]string, error) {
 	set, _ := rs.Set(t, passSet)
 	elements, err := set.Elements()
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]bool{}
+	var out []string
 	for _, e := range elements {
 		if len(e.Key) != 4 {
 			return nil, fmt.Errorf("set %s has an element of %d parts", passSet, len(e.Key))
@@ -293,7 +315,7 @@ func readPassing(rs *nft.Ruleset, t nft.Table) (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[fmt.Sprintf("%s . %s . %s . %s", e.Key[0], e.Key[1], e.Key[2], source)] = true
+		out = append(out, fmt.Sprintf("%s . %s . %s . %s", e.Key[0], e.Key[1], e.Key[2], source))
 	}
 	return out, nil
 }

@@ -141,25 +141,26 @@ func (e entry) elements() []string {
 // and a kernel takes no elements that overlap, so the ports are cut where an
 // entry begins or ends, and each piece gets all of its sources.
 func passElements(entries []entry) []string {
-	type target struct {
-		addr     netip.Addr
-		protocol plan.Protocol
-	}
-	byTarget := map[target][]plan.Rule{}
+	byTarget := map[string][]plan.Rule{}
 	for _, e := range entries {
-		t := target{e.rule.To.Addr(), e.rule.Protocol}
+		t := passTarget(e.rule)
 		byTarget[t] = append(byTarget[t], e.rule)
 	}
 	var out []string
 	for t, rules := range byTarget {
 		for _, piece := range cut(rules) {
 			for _, source := range spellSources(piece.Sources) {
-				out = append(out, fmt.Sprintf("%s . %s . %s . %s", t.addr, t.protocol, piece.Ports, source))
+				out = append(out, t+" . "+piece.Ports.String()+" . "+source)
 			}
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// passTarget is the beginning of the elements of passSet that r needs.
+func passTarget(r plan.Rule) string {
+	return r.To.Addr().String() + " . " + string(r.Protocol)
 }
 
 // cut gives rules that lead to the same machine as pieces that don't overlap
