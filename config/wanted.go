@@ -1,0 +1,89 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/btplan/btplan/plan"
+)
+
+// Wanted gives the rules that the configuration asks of its devices: of each
+// gateway to forward a port_range's ports to its machine, and of each managed
+// firewall to let them in. They are in order of port_range, device and rule.
+func (c *Config) Wanted() []plan.Wanted {
+	var out []plan.Wanted
+	for _, p := range c.PortRanges {
+		add := func(device plan.Addr, rules []plan.Rule) {
+			// Neighbouring ranges may have been written one by one.
+			for _, r := range plan.Coalesce(rules) {
+				out = append(out, plan.Wanted{Rule: r, Device: device, Owner: p.Addr, DeclRange: p.DeclRange})
+			}
+		}
+		for _, g := range p.Gateways {
+			add(g.Addr, p.forwards())
+		}
+		if p.Machine.Firewall != nil {
+			add(p.Machine.Addr, p.allows())
+		}
+	}
+	return out
+}
+
+// forwards are the rules for each of p's gateways.
+func (p *PortRange) forwards() []plan.Rule {
+	var out []plan.Rule
+	for _, protocol := range p.Protocols {
+		for _, m := range mappings(p.Ports, p.WANPorts) {
+			out = append(out, plan.Rule{
+				Kind:     plan.Forward,
+				Protocol: protocol,
+				Ports:    m.outside,
+				To:       netip.AddrPortFrom(p.Machine.Address, m.inside),
+				Sources:  p.Sources,
+			})
+		}
+	}
+	return out
+}
+
+// allows are the rules for the firewall of p's machine.
+func (p *PortRange) allows() []plan.Rule {
+	var out []plan.Rule
+	for _, protocol := range p.Protocols {
+		for _, r := range p.Ports {
+			out = append(out, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: r, Sources: p.Sources})
+		}
+	}
+	return out
+}
+
+// mapping is a run of ports outside, and the first of as many on the machine.
+type mapping struct {
+	outside plan.PortRange
+	inside  uint16
+}
+
+// mappings pairs the ports on the machine with those outside, in the order
+// given, in the fewest runs. None outside: they are the same.
+func mappings(inside, outside []plan.PortRange) []mapping {
+	if outside == nil {
+		outside = inside
+	}
+	var out []mapping
+	// How many ports of the first range in each list are taken already.
+	var in, ex int
+	for len(inside) > 0 && len(outside) > 0 {
+		run := min(inside[0].Count()-in, outside[0].Count()-ex)
+		first := int(outside[0].First) + ex
+		out = append(out, mapping{
+			outside: plan.PortRange{First: uint16(first), Last: uint16(first + run - 1)},
+			inside:  inside[0].First + uint16(in),
+		})
+		if in += run; in == inside[0].Count() {
+			inside, in = inside[1:], 0
+		}
+		if ex += run; ex == outside[0].Count() {
+			outside, ex = outside[1:], 0
+		}
+	}
+	return out
+}
