@@ -1,0 +1,203 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// knownHosts is what the known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE
+// FORMAT) say of one host.
+type knownHosts struct {
+	target Target
+	files  []string // where it was looked for, the missing ones too
+	lookup ssh.HostKeyCallback
+	// names are the addresses that the host goes by in the files. A key that
+	// stands there without a port is good for a port other than 22 if the
+	// files have none with the port: so OpenSSH has it.
+	names []string
+}
+
+// readKnownHosts reads the files that the target names. One that doesn't exist
+// is empty.
+func readKnownHosts(t Target, here surroundings) (*knownHosts, error) {
+	k := &knownHosts{target: t, files: []string{filepath.Join(here.home, ".ssh", "known_hosts"), here.knownHosts}}
+	if t.KnownHostsFile != "" {
+		k.files = []string{here.expand(t.KnownHostsFile)}
+	}
+	var present []string
+	for _, file := range k.files {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			present = append(present, file)
+		}
+	}
+	lookup, err := knownhosts.New(present...)
+	if err != nil {
+		return nil, explain(err, "the known hosts can't be read (%s): correct or remove that line, or make the file readable", printable(err.Error()))
+	}
+	k.lookup = lookup
+	// ssh writes names in lower case.
+	withPort := t
+	withPort.Host = strings.ToLower(t.Host)
+	k.names = []string{withPort.address()}
+	if t.Port != 22 {
+		k.names = append(k.names, net.JoinHostPort(withPort.Host, "22"))
+	}
+	return k, nil
+}
+
+// check gives nil only for a key that the files hold for this host, or that an
+// authority which they name for it has signed.
+func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
+	var err error
+	for i, name := range k.names {
+		nameErr := k.lookup(name, remote, key)
+		if nameErr == nil {
+			return nil
+		}
+		if i == 0 {
+			err = nameErr
+		}
+		if len(wanted(nameErr)) > 0 {
+			break
+		}
+	}
+	shown := describe(key)
+	var revoked *knownhosts.RevokedError
+	var mismatch *knownhosts.KeyError
+	switch {
+	case errors.As(err, &revoked):
+		shown.File, shown.Line = revoked.Revoked.Filename, revoked.Revoked.Line
+		return &RevokedKeyError{k.target, shown}
+	case errors.As(err, &mismatch):
+		authorities, keys := split(mismatch.Want)
+		if len(keys) > 0 {
+			return &ChangedKeyError{k.target, shown, keys}
+		}
+		return &UnknownHostError{k.target, shown, knownhosts.Line(k.names[:1], key), k.files, authorities}
+	}
+	return explain(err, "the certificate of %s is not good (%s): have the authority that known_hosts names sign its host key anew", k.target.address(), printable(err.Error()))
+}
+
+// algorithms gives the host key algorithms to ask the server for: first what
+// the files hold for the host, so that it shows the key that can be checked.
+// The others follow: a server that has none of the known keys then shows
+// another, and the error can say which. Ed25519 goes first among them: a
+// Dropbear with no other key breaks off when it is asked for one.
+func (k *knownHosts) algorithms() []string {
+	var want []knownhosts.KnownKey
+	for _, name := range k.names {
+		if want = wanted(k.lookup(name, &net.TCPAddr{}, noKey{})); len(want) > 0 {
+			break
+		}
+	}
+	authorities, keys := split(want)
+	known := func(algorithm string) bool {
+		return slices.ContainsFunc(keys, func(key HostKey) bool { return key.Type == keyType(algorithm) })
+	}
+	rank := func(algorithm string) int {
+		switch {
+		case isCert(algorithm):
+			return 0
+		case known(algorithm):
+			return 1
+		case algorithm == ssh.KeyAlgoED25519:
+			return 2
+		}
+		return 3
+	}
+	list := ssh.SupportedAlgorithms().HostKeys
+	if len(authorities) == 0 {
+		// Nothing here could check a certificate.
+		list = slices.DeleteFunc(list, isCert)
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return rank(a) - rank(b) })
+	return list
+}
+
+func isCert(algorithm string) bool { return strings.Contains(algorithm, "-cert-v01@") }
+
+// keyType is the type of the keys that an algorithm signs with (RFC 8332).
+func keyType(algorithm string) string {
+	if algorithm == ssh.KeyAlgoRSASHA256 || algorithm == ssh.KeyAlgoRSASHA512 {
+		return ssh.KeyAlgoRSA
+	}
+	return algorithm
+}
+
+// wanted gives the lines that a look-up has found for the host instead of the key.
+func wanted(err error) []knownhosts.KnownKey {
+	var mismatch *knownhosts.KeyError
+	if errors.As(err, &mismatch) {
+		return mismatch.Want
+	}
+	return nil
+}
+
+// split parts the authorities among a host's lines from the keys: package
+// knownhosts gives both alike.
+func split(lines []knownhosts.KnownKey) (authorities, keys []HostKey) {
+	for _, line := range lines {
+		key := describe(line.Key)
+		key.File, key.Line = line.Filename, line.Line
+		if isAuthority(line) {
+			authorities = append(authorities, key)
+		} else {
+			keys = append(keys, key)
+		}
+	}
+	return authorities, keys
+}
+
+// isAuthority looks at the line itself for its marker. A file that can't be
+// read any more has no authorities: no key is accepted for that.
+func isAuthority(line knownhosts.KnownKey) bool {
+	text, err := os.ReadFile(line.Filename)
+	if err != nil {
+		return false
+	}
+	n := 0
+	for l := range bytes.Lines(text) {
+		if n++; n == line.Line {
+			return bytes.HasPrefix(bytes.TrimLeft(l, " \t"), []byte("@cert-authority"))
+		}
+	}
+	return false
+}
+
+// noKey is a key that no file holds: looking it up shows which keys there are.
+type noKey struct{}
+
+func (noKey) Type() string    { return "none" }
+func (noKey) Marshal() []byte { return nil }
+func (noKey) Verify([]byte, *ssh.Signature) error {
+	return errors.New("no key verifies nothing")
+}
+
+// HostKey is a key by which a host proves who it is.
+type HostKey struct {
+	Type        string // "ssh-ed25519"
+	Fingerprint string // "SHA256:…", as ssh-keygen -l prints it
+	File        string // the known_hosts file that holds it; "": none does
+	Line        int    // there, from 1
+}
+
+func describe(key ssh.PublicKey) HostKey {
+	return HostKey{Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key)}
+}
+
+func (k HostKey) String() string {
+	if k.File == "" {
+		return k.Type + " " + k.Fingerprint
+	}
+	return fmt.Sprintf("%s %s (%s:%d)", k.Type, k.Fingerprint, k.File, k.Line)
+}

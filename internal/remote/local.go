@@ -1,0 +1,60 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// runHere runs script on this computer.
+func (r *Runner) runHere(ctx context.Context, script string, stdin []byte) ([]byte, error) {
+	r.mu.Lock()
+	closed := r.closed
+	r.mu.Unlock()
+	if closed {
+		return nil, r.unreachable(errClosed)
+	}
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	out := newOutput(stop)
+	cmd := exec.CommandContext(runCtx, "/bin/sh", "-c", script)
+	if r.target.Sudo {
+		// #nosec G204 -- running the script that it is given is what this package is for.
+		cmd = exec.CommandContext(runCtx, r.here.sudo, "-n", "/bin/sh", "-c", withSudoMark(script))
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out.stdout, &out.stderr
+	// A child that outlives the script and holds its output must not hold us.
+	cmd.WaitDelay = 2 * time.Second
+	ownGroup(cmd)
+
+	if err := cmd.Start(); err != nil {
+		switch {
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		case r.target.Sudo && errors.Is(err, exec.ErrNotFound):
+			err = &SudoError{User: r.target.User, Missing: true}
+		case errors.Is(err, syscall.E2BIG):
+			err = explain(err, "the script is too long (%d bytes): data belongs into its standard input", len(script))
+		}
+		return nil, r.unreachable(err)
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case out.stdout.left > 0:
+		return nil, &InterruptedError{r.target, script, errFlood}
+	case err == nil:
+		return r.ended(script, out, 0, "")
+	case ctx.Err() != nil:
+		return nil, &InterruptedError{r.target, script, ctx.Err()}
+	case errors.Is(err, exec.ErrWaitDelay):
+		return r.ended(script, out, 0, "")
+	case errors.As(err, &exit):
+		code, signal := exitOf(exit.ProcessState)
+		return r.ended(script, out, code, signal)
+	}
+	return nil, &InterruptedError{r.target, script, err}
+}

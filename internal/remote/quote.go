@@ -1,0 +1,85 @@
+package remote
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Quote makes one word of s for a POSIX sh script, whatever s holds: the shell
+// takes nothing in it as its own. A NUL stays a NUL, which no shell can be
+// given: [Runner.Run] refuses the script then.
+func Quote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// maxCommand is how long a command may be, in bytes: Linux passes no longer
+// word to a program (MAX_ARG_STRLEN, 128 KiB with the final NUL), and the
+// device's sshd passes the command to the login shell as one word.
+const maxCommand = 128<<10 - 1
+
+// checkScript says whether a shell can be given script at all.
+func checkScript(script string) error {
+	if at := strings.IndexByte(script, 0); at >= 0 {
+		return fmt.Errorf("byte %d of the script is a NUL, which no shell can be given", at)
+	}
+	return nil
+}
+
+// sudoMark is what a script prints on its standard error before anything else
+// where it was started through sudo. Without it in there, sudo didn't run the
+// script. The exit code alone can't say that: sudo's own is 1, and a complaint
+// of sudo's can stand in front of a script that it does run.
+const sudoMark = "btplan: sudo has started the script"
+
+// withSudoMark makes script print sudoMark. It stays on the first line, so
+// that the shell's messages give the right line numbers.
+func withSudoMark(script string) string { return "echo '" + sudoMark + "' >&2;" + script }
+
+// sshCommand is the command line that makes a login shell at the far end run
+// script by sh, with the standard input left for data.
+//
+// The login shell may be any. A sh takes all but ' literally between single
+// quotes, but fish takes \\ and \' there as one character, and csh takes ! as
+// history and lets no newline stand there. So the script travels in an
+// encoding that has none of these: it is one word of printable ASCII, out of
+// which printf %b, a builtin of all the usual shells, makes the script again.
+// An sh of its own runs it, so that the login shell's options and functions
+// have no part in it.
+func sshCommand(script string, sudo bool) string {
+	run := `sh -c 'eval "shift;$(printf %b "$1")"' sh '` + printfEncode(script) + `'`
+	if sudo {
+		return "sudo -n " + run
+	}
+	return run
+}
+
+// printfEncode writes s as an operand of POSIX printf's %b conversion: what is
+// not harmless between the single quotes of any shell becomes \n or \0 and
+// three octal digits.
+func printfEncode(s string) string {
+	var b strings.Builder
+	b.Grow(len(s) + len(s)/8)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c < ' ' || c > '~' || c == '\'' || c == '\\' || c == '!':
+			// Never fewer digits: the next character may be one too.
+			fmt.Fprintf(&b, `\0%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// shellWord is s as a person would type it into a shell: quoted where it has to be.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+:,./_-", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return Quote(s)
+}

@@ -1,0 +1,207 @@
+// Package remote runs scripts on a machine: here, or over SSH.
+//
+// A script is POSIX sh and short; what it works on is its standard input. Over
+// SSH all scripts of one [Runner] share one connection. Logging in is by keys
+// only: nothing here ever asks a person for anything. OpenSSH's own
+// configuration (~/.ssh/config) is not read.
+//
+// Run's errors tell three things apart. An [*UnreachableError]: the script was
+// not run. An [*ExitError]: it was run, and failed. An [*InterruptedError]: it
+// may have been run, or a part of it.
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How much of a script's output is kept. A device's output is not to be
+// trusted: one that never ends must not fill the memory.
+const (
+	maxStdout = 64 << 20 // bytes; more is an error
+	maxStderr = 64 << 10 // bytes; what comes after them is left out
+)
+
+// Target says where commands run, and as whom.
+type Target struct {
+	Local bool // on this computer; the fields about SSH are then unused
+
+	Host           string        // a name or an IP literal
+	Port           int           // 0: 22
+	User           string        // "": the name of the user who runs btplan
+	IdentityFile   string        // "": the agent's keys, then the usual default ones
+	KnownHostsFile string        // "": ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts
+	Timeout        time.Duration // for the dial with its handshakes; 0: 10 s
+
+	Sudo bool // run as root by way of sudo -n
+}
+
+// String names the target in messages: "root@192.168.1.1:22", "this computer".
+func (t Target) String() string {
+	if t.Local {
+		return "this computer"
+	}
+	if t.User == "" {
+		return t.address()
+	}
+	return t.User + "@" + t.address()
+}
+
+// address is the host and port to dial.
+func (t Target) address() string {
+	return net.JoinHostPort(t.Host, strconv.Itoa(cmp.Or(t.Port, 22)))
+}
+
+// surroundings are what a Runner takes from the account that it runs in.
+type surroundings struct {
+	user        string // the name of its user
+	home        string // its home directory; "": not known
+	agentSocket string // where its SSH agent listens; "": it has none
+	knownHosts  string // the computer's own known_hosts file
+	sudo        string // the program sudo
+}
+
+func ourSurroundings() surroundings {
+	s := surroundings{
+		agentSocket: os.Getenv("SSH_AUTH_SOCK"),
+		knownHosts:  "/etc/ssh/ssh_known_hosts",
+		sudo:        "sudo",
+	}
+	if u, err := user.Current(); err == nil {
+		// Windows has the domain in front.
+		s.user = u.Username[strings.LastIndexByte(u.Username, '\\')+1:]
+		s.home = u.HomeDir
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		s.home = home
+	}
+	return s
+}
+
+// expand replaces a leading ~ in the name of a file by the home directory.
+func (s surroundings) expand(file string) string {
+	if rest, found := strings.CutPrefix(file, "~"); found && (rest == "" || rest[0] == '/') {
+		return filepath.Join(s.home, rest)
+	}
+	return file
+}
+
+// Runner runs scripts on one target over one connection. It may be used from
+// several goroutines: their scripts run one after the other.
+type Runner struct {
+	target Target
+	here   surroundings
+	turn   chan struct{} // holds something while a script runs
+
+	mu     sync.Mutex // guards what follows
+	conn   *connection
+	closed bool
+}
+
+// Open gives the way to a target. No connection is made before the first Run.
+func Open(t Target) *Runner { return open(t, ourSurroundings()) }
+
+func open(t Target, here surroundings) *Runner {
+	t.Port = cmp.Or(t.Port, 22)
+	t.User = cmp.Or(t.User, here.user)
+	t.Timeout = cmp.Or(t.Timeout, 10*time.Second)
+	return &Runner{target: t, here: here, turn: make(chan struct{}, 1)}
+}
+
+// Run runs a POSIX sh script with stdin as its standard input and gives what
+// it printed. A script that ends with a code other than 0 gives an
+// *ExitError, a target that can't be reached an *UnreachableError, and one
+// that was cut short an *InterruptedError: by the end of ctx, by a connection
+// that broke, or because it printed more than 64 MiB. A script that leaves a
+// process behind has to detach it from its standard input, output and error:
+// Run waits until these are closed.
+//
+// The script travels as one word of a command line, so it can't be longer than
+// 128 KiB (Dropbear takes 9,000 bytes), encoded; data belongs into stdin. After
+// an *InterruptedError the next Run makes a new connection.
+func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, error) {
+	if err := checkScript(script); err != nil {
+		return nil, r.unreachable(err)
+	}
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nil, r.unreachable(ctx.Err())
+	}
+	if r.target.Local {
+		return r.runHere(ctx, script, stdin)
+	}
+	return r.runThere(ctx, script, stdin)
+}
+
+// Close ends the connection, and with it a script that runs over it. A Run
+// after it gives an error. Closing twice does nothing.
+func (r *Runner) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.drop()
+	return nil
+}
+
+// Hangup ends the connection. The next Run makes a new one, which shows that
+// the target can still be reached.
+func (r *Runner) Hangup() { r.drop() }
+
+// errClosed is the error of a Run after Close.
+var errClosed = errors.New("the connection was closed by btplan itself")
+
+// errFlood is the fate of a script whose output has no end.
+var errFlood = fmt.Errorf("it printed more than %d MiB", maxStdout>>20)
+
+// output collects what a script prints.
+type output struct {
+	stdout, stderr bounded
+}
+
+// newOutput gives buffers for a script. flooded is called when the standard
+// output has grown past its limit.
+func newOutput(flooded func()) *output {
+	return &output{
+		stdout: bounded{limit: maxStdout, flooded: flooded},
+		stderr: bounded{limit: maxStderr},
+	}
+}
+
+// bounded is a buffer that keeps the first limit bytes and counts the others.
+// It never refuses a write: a writer that waits for its reader would hang.
+type bounded struct {
+	limit   int
+	flooded func() // called at the first byte that is too many; may be nil
+	kept    []byte
+	left    int // bytes not kept
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	n := min(len(p), b.limit-len(b.kept))
+	b.kept = append(b.kept, p[:n]...)
+	if b.left == 0 && n < len(p) && b.flooded != nil {
+		b.flooded()
+	}
+	b.left += len(p) - n
+	return len(p), nil
+}
+
+// String is what was kept, and a line about what was not.
+func (b *bounded) String() string {
+	if b.left == 0 {
+		return string(b.kept)
+	}
+	return fmt.Sprintf("%s\n[%d more bytes left out]\n", b.kept, b.left)
+}
