@@ -49,11 +49,13 @@ func (a Addr) Covers(b Addr) bool {
 // Compare orders addresses by block, name and key; count's numbers in
 // numerical order.
 func (a Addr) Compare(b Addr) int {
-	return cmp.Or(
-		cmp.Compare(a.Block, b.Block),
-		cmp.Compare(a.Name, b.Name),
-		a.Key.compare(b.Key),
-	)
+	if c := cmp.Compare(a.Block, b.Block); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.Name, b.Name); c != 0 {
+		return c
+	}
+	return a.Key.compare(b.Key)
 }
 
 // ParseAddr reads what [Addr.String] writes.
@@ -89,8 +91,9 @@ func isIdentifier(s string) bool {
 		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_':
 		case i > 0 && ('0' <= c && c <= '9' || c == '-'):
 		case c >= utf8.RuneSelf:
-			// HCL's scanner knows Unicode's classes, but it takes its time.
-			return hclsyntax.ValidIdentifier(s)
+			// HCL's scanner knows Unicode's classes, but it takes its time,
+			// and some bytes that are not UTF-8.
+			return utf8.ValidString(s) && hclsyntax.ValidIdentifier(s)
 		default:
 			return false
 		}

@@ -14,30 +14,13 @@ import (
 // more". It also bounds the work that a device full of foreign rules can make.
 const maxShown = 5
 
-// conflicts finds the wanted rules in whose way foreign rules stand: one
-// diagnostic for each resource. wanted is sorted.
-func conflicts(wanted []Wanted, foreign []Live) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	byPlace := indexForeign(foreign)
-	for len(wanted) > 0 && len(byPlace) > 0 {
-		w := wanted[0]
-		n := prefixLen(wanted, func(o Wanted) bool { return o.Device == w.Device && o.Owner == w.Owner })
-		if found := inTheWay(wanted[:n], byPlace); len(found) > 0 {
-			diags = append(diags, conflict(w, found))
-		}
-		wanted = wanted[n:]
-	}
-	return diags
-}
-
 // inTheWay gives the foreign rules that keep a resource's from being made, up
 // to one more than maxShown. Of two forwards for one port only one can win.
 // Two accepts do no harm unless they are the same one, of which nobody could
 // say afterwards whose it is.
-func inTheWay(wanted []Wanted, byPlace map[place]foreignRules) []*Live {
+func inTheWay(wanted []*Wanted, byPlace map[place]foreignRules) []*Live {
 	var found []*Live
-	for i := range wanted {
-		w := &wanted[i]
+	for _, w := range wanted {
 		full := !byPlace[placeOf(w.Device, w.Rule)].each(w.Rule, func(l *Live) bool {
 			if !slices.Contains(found, l) {
 				found = append(found, l)
@@ -51,8 +34,8 @@ func inTheWay(wanted []Wanted, byPlace map[place]foreignRules) []*Live {
 	return found
 }
 
-// conflict tells the author which foreign rules are in the way of w's resource.
-func conflict(w Wanted, found []*Live) *hcl.Diagnostic {
+// conflict tells the author which foreign rules are in the way of r.
+func conflict(r Resource, found []*Live) *hcl.Diagnostic {
 	var names []string
 	for _, l := range found[:min(len(found), maxShown)] {
 		name := l.Rule.String()
@@ -70,10 +53,10 @@ func conflict(w Wanted, found []*Live) *hcl.Diagnostic {
 	}
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
-		Summary:  fmt.Sprintf(summary, w.Device),
+		Summary:  fmt.Sprintf(summary, r.Device),
 		Detail: fmt.Sprintf("%s can't have its ports on %s, which holds %s for them that btplan did not make: %s. btplan never touches %s there, or choose other ports.",
-			w.Owner, w.Device, what, strings.Join(names, "; "), them),
-		Subject: w.DeclRange.Ptr(),
+			r.Owner, r.Device, what, strings.Join(names, "; "), them),
+		Subject: r.DeclRange.Ptr(),
 	}
 }
 
@@ -108,19 +91,22 @@ func placeOf(device Addr, r Rule) place {
 // middle element is the root of the halves on its two sides, and has the
 // highest port that any rule of the stretch reaches.
 type foreignRules struct {
-	rules    []Live
+	rules    []*Live
 	furthest []uint16
 }
 
 // indexForeign sorts foreign and cuts it up by place.
-func indexForeign(foreign []Live) map[place]foreignRules {
-	slices.SortFunc(foreign, func(a, b Live) int {
+func indexForeign(foreign []*Live) map[place]foreignRules {
+	slices.SortFunc(foreign, func(a, b *Live) int {
 		return cmp.Or(a.Device.Compare(b.Device), a.Rule.Compare(b.Rule), cmp.Compare(a.Handle, b.Handle))
 	})
 	byPlace := map[place]foreignRules{}
 	for len(foreign) > 0 {
 		p := placeOf(foreign[0].Device, foreign[0].Rule)
-		n := prefixLen(foreign, func(l Live) bool { return placeOf(l.Device, l.Rule) == p })
+		n := slices.IndexFunc(foreign, func(l *Live) bool { return placeOf(l.Device, l.Rule) != p })
+		if n < 0 {
+			n = len(foreign)
+		}
 		f := foreignRules{foreign[:n], make([]uint16, n)}
 		f.measure(0, n)
 		byPlace[p], foreign = f, foreign[n:]
@@ -144,9 +130,9 @@ func (f foreignRules) each(w Rule, yield func(*Live) bool) bool {
 	if w.Kind == Forward {
 		return f.eachOverlapping(0, len(f.rules), w.Ports, yield)
 	}
-	i, _ := slices.BinarySearchFunc(f.rules, w, func(l Live, w Rule) int { return l.Rule.Compare(w) })
+	i, _ := slices.BinarySearchFunc(f.rules, w, func(l *Live, w Rule) int { return l.Rule.Compare(w) })
 	for ; i < len(f.rules) && f.rules[i].Equal(w); i++ {
-		if !yield(&f.rules[i]) {
+		if !yield(f.rules[i]) {
 			return false
 		}
 	}
@@ -161,7 +147,7 @@ func (f foreignRules) eachOverlapping(lo, hi int, ports PortRange, yield func(*L
 	if !f.eachOverlapping(lo, mid, ports, yield) {
 		return false
 	}
-	r := &f.rules[mid]
+	r := f.rules[mid]
 	if r.Ports.First > ports.Last {
 		return true
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -19,70 +20,84 @@ import (
 // has to take every Before away before it adds the first After.
 func Diff(wanted []Wanted, live []Live) (*Plan, hcl.Diagnostics) {
 	p := &Plan{Foreign: map[Addr]int{}}
-	wanted = slices.Clone(wanted)
-	slices.SortFunc(wanted, compareWanted)
-	var ours, foreign []Live
-	for _, l := range live {
+	resources := map[[2]Addr]*comparison{} // by device and owner
+	of := func(device, owner Addr) *comparison {
+		c := resources[[2]Addr{device, owner}]
+		if c == nil {
+			c = &comparison{Resource: Resource{Device: device, Owner: owner}}
+			resources[[2]Addr{device, owner}] = c
+		}
+		return c
+	}
+	for _, w := range pointers(slices.Clone(wanted)) { // what a plan points to is its own
+		c := of(w.Device, w.Owner)
+		c.wanted = append(c.wanted, w)
+	}
+	var foreign []*Live
+	for _, l := range pointers(slices.Clone(live)) {
 		if l.Owner.IsZero() {
 			p.Foreign[l.Device]++
 			foreign = append(foreign, l)
-		} else {
-			ours = append(ours, l)
+			continue
 		}
+		c := of(l.Device, l.Owner)
+		c.live = append(c.live, l)
 	}
-	slices.SortFunc(ours, compareLive)
-	diags := conflicts(wanted, foreign)
-
-	// Both lists are in order of device and owner: walk them side by side.
-	for len(wanted) > 0 || len(ours) > 0 {
-		r := Resource{}
-		switch {
-		case len(wanted) == 0, len(ours) > 0 && compareOwner(ours[0].Device, ours[0].Owner, wanted[0].Device, wanted[0].Owner) < 0:
-			r.Device, r.Owner = ours[0].Device, ours[0].Owner
-		default:
-			r.Device, r.Owner, r.DeclRange = wanted[0].Device, wanted[0].Owner, wanted[0].DeclRange
+	var diags hcl.Diagnostics
+	byPlace := indexForeign(foreign)
+	for _, c := range slices.SortedFunc(maps.Values(resources), compareResources) {
+		c.run()
+		if found := inTheWay(c.wanted, byPlace); len(found) > 0 {
+			diags = append(diags, conflict(c.Resource, found))
 		}
-		w := prefixLen(wanted, func(w Wanted) bool { return w.Device == r.Device && w.Owner == r.Owner })
-		l := prefixLen(ours, func(l Live) bool { return l.Device == r.Device && l.Owner == r.Owner })
-		r.diff(wanted[:w], ours[:l])
-		wanted, ours = wanted[w:], ours[l:]
-		p.Resources = append(p.Resources, r)
+		p.Resources = append(p.Resources, c.Resource)
 	}
 	return p, diags
 }
 
-func compareOwner(device, owner, otherDevice, otherOwner Addr) int {
-	return cmp.Or(device.Compare(otherDevice), owner.Compare(otherOwner))
-}
-
-func compareWanted(a, b Wanted) int {
-	return cmp.Or(compareOwner(a.Device, a.Owner, b.Device, b.Owner), a.Rule.Compare(b.Rule))
-}
-
-func compareLive(a, b Live) int {
-	return cmp.Or(compareOwner(a.Device, a.Owner, b.Device, b.Owner), a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated))
-}
-
-// prefixLen is how many elements at the front of list satisfy in.
-func prefixLen[T any](list []T, in func(T) bool) int {
-	n := slices.IndexFunc(list, func(t T) bool { return !in(t) })
-	if n < 0 {
-		return len(list)
+// pointers gives pointers to the elements of list, which are quicker to move
+// about than the elements.
+func pointers[T any](list []T) []*T {
+	out := make([]*T, len(list))
+	for i := range list {
+		out[i] = &list[i]
 	}
-	return n
+	return out
 }
 
-// diff works out the changes of one resource. Both lists are sorted by rule.
-func (r *Resource) diff(wanted []Wanted, live []Live) {
-	wantedLeft, liveLeft := r.pairEqual(wanted, live)
-	wantedLeft, liveLeft = r.pairOverlapping(wantedLeft, liveLeft)
-	r.pairRest(wantedLeft, liveLeft)
-	slices.SortStableFunc(r.Changes, func(a, b Change) int { return a.rule().Compare(*b.rule()) })
-	r.Action = resourceAction(r.Changes)
+// comparison is one resource with the rules that are wanted and those that its
+// device holds.
+type comparison struct {
+	Resource
+	wanted []*Wanted
+	live   []*Live
+}
+
+func compareResources(a, b *comparison) int {
+	if c := a.Device.Compare(b.Device); c != 0 {
+		return c
+	}
+	return a.Owner.Compare(b.Owner)
+}
+
+// run works out the changes of the resource.
+func (c *comparison) run() {
+	slices.SortFunc(c.wanted, func(a, b *Wanted) int { return a.Rule.Compare(b.Rule) })
+	slices.SortFunc(c.live, func(a, b *Live) int {
+		return cmp.Or(a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated))
+	})
+	if len(c.wanted) > 0 {
+		c.DeclRange = c.wanted[0].DeclRange
+	}
+	wanted, live := c.pairEqual(c.wanted, c.live)
+	wanted, live = c.pairOverlapping(wanted, live)
+	c.pairRest(wanted, live)
+	slices.SortStableFunc(c.Changes, func(a, b Change) int { return a.rule().Compare(*b.rule()) })
+	c.Action = resourceAction(c.Changes)
 }
 
 // pairEqual takes out the rules that stand as they are wanted.
-func (r *Resource) pairEqual(wanted []Wanted, live []Live) (wantedLeft []Wanted, liveLeft []Live) {
+func (r *Resource) pairEqual(wanted []*Wanted, live []*Live) (wantedLeft []*Wanted, liveLeft []*Live) {
 	for len(wanted) > 0 && len(live) > 0 {
 		switch order := wanted[0].Rule.Compare(live[0].Rule); {
 		case order < 0:
@@ -94,7 +109,7 @@ func (r *Resource) pairEqual(wanted []Wanted, live []Live) (wantedLeft []Wanted,
 			if live[0].Drift != "" || live[0].Outdated != "" {
 				action = Update
 			}
-			r.add(action, &wanted[0], &live[0])
+			r.add(action, wanted[0], live[0])
 			wanted, live = wanted[1:], live[1:]
 		}
 	}
@@ -104,12 +119,12 @@ func (r *Resource) pairEqual(wanted []Wanted, live []Live) (wantedLeft []Wanted,
 // pairOverlapping takes each wanted rule together with the first live rule
 // that shares an outside port with it: the port stays open all the while, so
 // this is an update in place.
-func (r *Resource) pairOverlapping(wanted []Wanted, live []Live) (wantedLeft []Wanted, liveLeft []Live) {
+func (r *Resource) pairOverlapping(wanted []*Wanted, live []*Live) (wantedLeft []*Wanted, liveLeft []*Live) {
 	for len(wanted) > 0 && len(live) > 0 {
 		w, l := wanted[0].Rule, live[0].Rule
 		switch {
 		case w.Collides(l):
-			r.add(Update, &wanted[0], &live[0])
+			r.add(Update, wanted[0], live[0])
 			wanted, live = wanted[1:], live[1:]
 		case w.Compare(l) < 0:
 			// No later live rule shares a port with it either: they come
@@ -124,9 +139,9 @@ func (r *Resource) pairOverlapping(wanted []Wanted, live []Live) (wantedLeft []W
 
 // pairRest makes of what is left replacements, where the protocol is the
 // same, then creations and deletions.
-func (r *Resource) pairRest(wanted []Wanted, live []Live) {
+func (r *Resource) pairRest(wanted []*Wanted, live []*Live) {
 	for len(wanted) > 0 && len(live) > 0 {
-		w, l := &wanted[0], &live[0]
+		w, l := wanted[0], live[0]
 		switch order := cmp.Or(cmp.Compare(w.Kind, l.Kind), cmp.Compare(w.Protocol, l.Protocol)); {
 		case order < 0:
 			r.add(Create, w, nil)
@@ -139,11 +154,11 @@ func (r *Resource) pairRest(wanted []Wanted, live []Live) {
 			wanted, live = wanted[1:], live[1:]
 		}
 	}
-	for i := range wanted {
-		r.add(Create, &wanted[i], nil)
+	for _, w := range wanted {
+		r.add(Create, w, nil)
 	}
-	for i := range live {
-		r.add(Delete, nil, &live[i])
+	for _, l := range live {
+		r.add(Delete, nil, l)
 	}
 }
 

@@ -32,20 +32,15 @@ func parseDocument(data []byte) (*Plan, JSONExtra, error) {
 	if len(data) > MaxPlanJSON {
 		return nil, JSONExtra{}, fmt.Errorf("it has %d bytes, more than the %d that any plan may have", len(data), MaxPlanJSON)
 	}
-	// The format comes first: that another one has other members is no news.
-	var format struct {
-		Version string `json:"format_version"`
-	}
-	if err := json.Unmarshal(data, &format); err != nil {
-		return nil, JSONExtra{}, err
-	}
-	if format.Version != formatVersion {
-		return nil, JSONExtra{}, fmt.Errorf("its format_version is %q, not %q", format.Version, formatVersion)
-	}
 	var doc document
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&doc); err != nil {
+	err := decoder.Decode(&doc)
+	if doc.FormatVersion != formatVersion && doc.FormatVersion != "" {
+		// It comes first, and that another format has other members is no news.
+		return nil, JSONExtra{}, fmt.Errorf("its format_version is %q, not %q", doc.FormatVersion, formatVersion)
+	}
+	if err != nil {
 		return nil, JSONExtra{}, err
 	}
 	p, err := doc.plan()

@@ -22,6 +22,9 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 	// ErrConflict: someone else changed the device between read and apply.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrRolledBack: a change was made, but could not be proved to be right,
+	// and the device is, or will be within a stated time, as it was before.
+	ErrRolledBack = errors.New("rolled back")
 )
 
 // Device is one gateway or host firewall, open. Its methods are called one at
@@ -41,6 +44,14 @@ type Device interface {
 	Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error
 	// Close ends the connection to the device. What was applied stays.
 	Close() error
+}
+
+// ReadingBack is a device whose Apply reads back what it has changed, in the
+// same round trip, so that no further Read is needed to check it.
+type ReadingBack interface {
+	// ReadBack gives what the device held after the latest Apply, which must
+	// have succeeded.
+	ReadBack() *Reading
 }
 
 // Reading is what a device held at one moment.
@@ -78,4 +89,5 @@ type Settings struct {
 	Dir     string         // the configuration's directory, to which relative paths belong
 	Body    cty.Value      // what Type.Spec made of the block; wholly known
 	Runner  *remote.Runner // runs commands there; nil unless Type.Remote. Its owner closes it
+	Local   bool           // the runner is for this computer
 }

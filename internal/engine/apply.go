@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
 )
@@ -17,6 +18,9 @@ type Result struct {
 	Done         []plan.Resource
 	Failed       []plan.Resource
 	NotAttempted []plan.Resource
+	// RolledBack are those devices that took a change back, or will, since it
+	// could not be proved to be right.
+	RolledBack []plan.Addr
 }
 
 // Counts counts what was done.
@@ -87,6 +91,9 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 				result.Done = append(result.Done, resources[j])
 			}
 		}
+		if slices.ContainsFunc(outcomes[i], func(err error) bool { return errors.Is(err, providers.ErrRolledBack) }) {
+			result.RolledBack = append(result.RolledBack, d.addr)
+		}
 		diags = append(diags, applyDiagnostics(d, resources, outcomes[i])...)
 	}
 	return diags
@@ -134,7 +141,11 @@ func (e *Engine) verify(ctx context.Context, d *device, index map[plan.Addr]int,
 			outcomes[i] = err
 		}
 	}
-	d.reading, d.readErr = d.Read(ctx)
+	if self, ok := d.Device.(providers.ReadingBack); ok && applyErr == nil {
+		d.reading = self.ReadBack()
+	} else {
+		d.reading, d.readErr = d.Read(ctx)
+	}
 	if d.readErr != nil {
 		for i := range outcomes {
 			fail(i, errors.Join(applyErr, fmt.Errorf("the change was sent, but the device can't be read to check it: %w", d.readErr)))

@@ -97,7 +97,7 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 				Subject:  b.declRange.Ptr(),
 			}
 		}
-		s.Runner = remote.Open(target(b))
+		s.Runner, s.Local = remote.Open(target(b)), b.local
 	}
 	opened, err := t.Open(s)
 	if err != nil {

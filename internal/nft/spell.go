@@ -19,15 +19,6 @@ func CheckName(s string) error {
 	return nil
 }
 
-// CheckFamily gives an error unless s is one of nft's address families.
-func CheckFamily(s string) error {
-	switch s {
-	case "ip", "ip6", "inet", "arp", "bridge", "netdev":
-		return nil
-	}
-	return fmt.Errorf("%q is not an address family of nft", s)
-}
-
 // Quote spells a string for nft: a comment or an interface's name. nft has no
 // escapes, so a string with a quote or a control character is a mistake of the
 // caller, who validates what comes from outside.

@@ -1,7 +1,6 @@
 package linuxgw
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -11,25 +10,22 @@ import (
 	"github.com/btplan/btplan/internal/nft"
 )
 
-// scriptHead makes the tools of root be found in a login that isn't root's,
-// and their messages readable here.
-const scriptHead = `PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
-export PATH LC_ALL
-`
-
 // readScript prints what is to be known of a gateway, in sections that begin
 // with an ASCII record separator and a name. Everything is read in one round
 // trip. Other people's sets may hold a hundred thousand addresses, so the
 // rule set is listed without elements, and maps, in which forwards can
 // hide, on their own.
-func readScript(own nft.Table) string {
-	return scriptHead + `section() { printf '\036%s\n' "$1"; }
-section ruleset
+func (g *gateway) readScript() string {
+	return scriptHead + sectionHead + g.readSections() + "exit 0\n"
+}
+
+func (g *gateway) readSections() string {
+	return `section ruleset
 nft -j -t list ruleset || exit
 section maps
 nft -j list maps || exit
 section table
-nft -j list table ` + own.Family + ` ` + own.Name + ` 2>/dev/null
+` + listOwn(g.table) + `
 section ip_forward
 cat /proc/sys/net/ipv4/ip_forward
 section routes
@@ -38,8 +34,7 @@ section interfaces
 cat /proc/net/dev
 section legacy
 cat /proc/net/ip_tables_names 2>/dev/null
-exit 0
-`
+` + bootSection(g.project)
 }
 
 // facts is what a gateway told of itself.
@@ -54,16 +49,13 @@ type facts struct {
 	defaultInterface string
 	interfaces       []string
 	legacyTables     []string // of iptables-legacy: "filter", "nat"
+	boot             boot
 }
 
 // parseFacts reads what readScript printed.
 func parseFacts(out []byte) (*facts, error) {
-	sections := map[string][]byte{}
-	for _, s := range bytes.Split(out, []byte{0x1e})[1:] {
-		name, body, _ := bytes.Cut(s, []byte("\n"))
-		sections[string(name)] = body
-	}
-	const want = "ruleset maps table ip_forward routes interfaces legacy"
+	sections := parseSections(out)
+	const want = "ruleset maps table ip_forward routes interfaces legacy boot"
 	for _, name := range strings.Fields(want) {
 		if _, ok := sections[name]; !ok {
 			return nil, fmt.Errorf("the gateway's answer is incomplete: it has no section %q", name)
@@ -74,6 +66,7 @@ func parseFacts(out []byte) (*facts, error) {
 		forwarding:   strings.TrimSpace(string(sections["ip_forward"])) == "1",
 		interfaces:   parseInterfaces(string(sections["interfaces"])),
 		legacyTables: strings.Fields(string(sections["legacy"])),
+		boot:         parseBoot(sections["boot"]),
 	}
 	f.defaultInterface = parseDefaultInterface(string(sections["routes"]))
 	for name, into := range map[string]**nft.Ruleset{"ruleset": &f.ruleset, "maps": &f.maps, "table": &f.own} {

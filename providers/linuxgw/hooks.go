@@ -21,7 +21,7 @@ type hook struct {
 func hookComment(project string) string { return "btplan:hook:" + project }
 
 // findHooks looks through all the chains that see forwarded IPv4 packets.
-func findHooks(rs *nft.Ruleset, comment string) []hook {
+func findHooks(rs *nft.Ruleset, comment string) ([]hook, error) {
 	var out []hook
 	for _, c := range rs.Chains {
 		if c.Hook != "forward" || c.Type != "filter" || (c.Family != "ip" && c.Family != "inet") || isOurs(c.In()) {
@@ -40,11 +40,17 @@ func findHooks(rs *nft.Ruleset, comment string) []hook {
 				dropSeen, h.needed = true, true
 			}
 		}
-		if h.needed || len(h.handles) > 0 {
-			out = append(out, h)
+		if !h.needed && len(h.handles) == 0 {
+			continue
 		}
+		for _, name := range []string{c.Table, c.Name} {
+			if err := nft.CheckName(name); err != nil {
+				return nil, fmt.Errorf("%s needs a rule of btplan, but %w", c, err)
+			}
+		}
+		out = append(out, h)
 	}
-	return out
+	return out, nil
 }
 
 // isOurs says whether a table is that of any project of btplan.
@@ -66,24 +72,23 @@ func mayDrop(r nft.Rule) bool {
 }
 
 // render spells the commands that put h right.
-func (h hook) render(b *strings.Builder, comment string, wanted bool) error {
+func (h hook) render(b *strings.Builder, comment string, wanted bool) {
 	if wanted && h.needed && h.works && len(h.handles) == 1 {
-		return nil
+		return
 	}
-	if err := nft.CheckFamily(h.chain.Family); err != nil {
-		return err
-	}
-	for _, name := range []string{h.chain.Table, h.chain.Name} {
-		if err := nft.CheckName(name); err != nil {
-			return fmt.Errorf("%s needs a rule of btplan, but %w", h.chain, err)
-		}
-	}
-	place := h.chain.Family + " " + h.chain.Table + " " + h.chain.Name
+	place := h.place()
 	for _, handle := range h.handles {
 		fmt.Fprintf(b, "delete rule %s handle %d\n", place, handle)
 	}
 	if wanted && h.needed {
-		fmt.Fprintf(b, "insert rule %s meta mark and %s == %s accept comment %s\n", place, passMark, passMark, nft.Quote(comment))
+		fmt.Fprintf(b, "insert rule %s %s\n", place, hookRule(comment))
 	}
-	return nil
+}
+
+// place is the chain as nft's commands name it.
+func (h hook) place() string { return h.chain.Family + " " + h.chain.Table + " " + h.chain.Name }
+
+// hookRule is the rule that lets marked packets pass.
+func hookRule(comment string) string {
+	return fmt.Sprintf("meta mark and %s == %s accept comment %s", passMark, passMark, nft.Quote(comment))
 }

@@ -34,7 +34,7 @@ func openInside(t *testing.T, host *lab.Host, project, wan string) inside {
 	d, err := open(providers.Settings{
 		Project: project,
 		Addr:    plan.Addr{Block: plan.BlockGateway, Name: "edge"},
-		Body:    cty.ObjectVal(map[string]cty.Value{"wan_interface": body}),
+		Body:    cty.ObjectVal(map[string]cty.Value{"wan_interface": body, "revert_after": cty.StringVal("10s")}),
 		Runner:  runner,
 	})
 	if err != nil {
@@ -325,7 +325,7 @@ E`)
 	}
 	golden(t, "foreign.txt", foreignText(reading.Rules))
 	if *update { // for the tests that have no gateway
-		golden(t, "answer", nat.Gateway.Sh(readScript(g.table)))
+		golden(t, "answer", nat.Gateway.Sh(g.readScript()))
 	}
 
 	for _, taken := range []plan.Rule{
@@ -415,13 +415,15 @@ func TestLabChangedMeanwhile(t *testing.T) {
 
 func TestLabProblems(t *testing.T) {
 	nat := lab.NewNAT(t)
+	nat.Gateway.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
 	for name, test := range map[string]struct{ script, wan, want string }{
 		"none":          {"true", "wan0", ""},
+		"no init":       {"mv /etc/rc.local /etc/rc.other", "wan0", "Rules won't last over a reboot"},
 		"no forwarding": {"sysctl -qw net.ipv4.ip_forward=0", "wan0", "IP forwarding is off"},
 		"no interface":  {"true", "ppp0", "There is no interface ppp0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nat.Gateway.Sh("sysctl -qw net.ipv4.ip_forward=1; " + test.script)
+			nat.Gateway.Sh("[ -e /etc/rc.local ] || mv /etc/rc.other /etc/rc.local; sysctl -qw net.ipv4.ip_forward=1; " + test.script)
 			reading, err := openInside(t, nat.Gateway, "home", test.wan).Read(context.Background())
 			if err != nil {
 				t.Fatal(err)

@@ -5,13 +5,12 @@ package linuxgw
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/internal/remote"
@@ -31,6 +30,10 @@ func Type() providers.Type {
 			"wan_interface": &hcldec.ValidateSpec{
 				Wrapped: &hcldec.AttrSpec{Name: "wan_interface", Type: cty.String},
 				Func:    checkInterface,
+			},
+			"revert_after": &hcldec.ValidateSpec{
+				Wrapped: &hcldec.AttrSpec{Name: "revert_after", Type: cty.String},
+				Func:    checkRevertAfter,
 			},
 		},
 		Open: open,
@@ -52,6 +55,39 @@ func checkInterface(v cty.Value) hcl.Diagnostics {
 	}}
 }
 
+// How long a gateway waits for a change to be claimed.
+const (
+	defaultRevertAfter = 30 * time.Second
+	minRevertAfter     = 5 * time.Second // a dial and an exec over a slow line
+	maxRevertAfter     = time.Hour
+)
+
+// parseRevertAfter reads the attribute revert_after.
+func parseRevertAfter(v cty.Value) (time.Duration, error) {
+	if v.IsNull() || !v.IsKnown() {
+		return defaultRevertAfter, nil
+	}
+	d, err := time.ParseDuration(v.AsString())
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a duration", v.AsString())
+	}
+	if d != 0 && (d < minRevertAfter || d > maxRevertAfter) {
+		return 0, fmt.Errorf("%s is not between %s and %s", d, minRevertAfter, maxRevertAfter)
+	}
+	return d, nil
+}
+
+func checkRevertAfter(v cty.Value) hcl.Diagnostics {
+	if _, err := parseRevertAfter(v); err != nil {
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Invalid revert_after",
+			Detail:   fmt.Sprintf("revert_after is how long the gateway waits for a sign that it can still be reached, before it takes a change back: a duration such as \"30s\", or \"0s\" for no such protection. But %s.", err),
+		}}
+	}
+	return nil
+}
+
 // gateway is one Linux gateway.
 type gateway struct {
 	project string
@@ -59,7 +95,10 @@ type gateway struct {
 	table   nft.Table // ours
 	wan     string    // the configured wan_interface; empty: the default route's
 	runner  *remote.Runner
-	last    *state // what the latest Read saw
+	last    *state // what is known to be there: by the latest Read, or by reading back
+
+	// revertAfter is how long a change waits to be claimed; 0: it needn't be.
+	revertAfter time.Duration
 }
 
 func open(s providers.Settings) (providers.Device, error) {
@@ -71,6 +110,13 @@ func open(s providers.Settings) (providers.Device, error) {
 	}
 	if wan := s.Body.GetAttr("wan_interface"); !wan.IsNull() {
 		g.wan = wan.AsString()
+	}
+	// A change made here can't cut the way to the gateway.
+	if !s.Local {
+		var err error
+		if g.revertAfter, err = parseRevertAfter(s.Body.GetAttr("revert_after")); err != nil {
+			panic("an unchecked revert_after: " + err.Error())
+		}
 	}
 	if err := nft.CheckName(g.table.Name); err != nil {
 		return nil, fmt.Errorf("the project's name can't be part of a table's name: %w", err)
@@ -98,11 +144,16 @@ func (g *gateway) Read(ctx context.Context) (*providers.Reading, error) {
 		return nil, err
 	}
 	g.last = s
-	return &providers.Reading{Rules: s.rules, Problems: s.problems}, nil
+	return g.ReadBack(), nil
+}
+
+// ReadBack gives what was seen by the latest Read or successful Apply.
+func (g *gateway) ReadBack() *providers.Reading {
+	return &providers.Reading{Rules: g.last.rules, Problems: g.last.problems}
 }
 
 func (g *gateway) read(ctx context.Context) (*state, error) {
-	out, err := g.runner.Run(ctx, readScript(g.table), nil)
+	out, err := g.runner.Run(ctx, g.readScript(), nil)
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -111,63 +162,6 @@ func (g *gateway) read(ctx context.Context) (*state, error) {
 		return nil, err
 	}
 	return newState(g, f)
-}
-
-// Apply writes our table anew in one transaction, with the hooks that it
-// needs in other people's chains. It takes effect as a whole or not at all.
-func (g *gateway) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
-	if g.last == nil {
-		panic("Apply without Read")
-	}
-	var err error
-	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.NoOp }) {
-		err = g.apply(ctx, changes)
-	}
-	for _, c := range changes {
-		done(c, err)
-	}
-	return err
-}
-
-func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
-	base := g.last
-	entries, err := base.changed(g.project, changes)
-	if err != nil {
-		return err
-	}
-	commands, err := transaction(base, entries, newGeneration())
-	if err != nil {
-		return err
-	}
-	_, err = g.runner.Run(ctx, applyScript(base), []byte(commands))
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	return g.whyFailed(ctx, base, err)
-}
-
-// exitChanged is the exit code by which the apply script says that the table
-// isn't what was planned from (EX_TEMPFAIL of sysexits.h).
-const exitChanged = 75
-
-// whyFailed finds out whether an apply failed because someone else was
-// quicker.
-func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
-	var exit *remote.ExitError
-	if !errors.As(err, &exit) {
-		return explain(err)
-	}
-	changed := exit.Code == exitChanged
-	if !changed {
-		now, readErr := g.read(ctx)
-		changed = readErr == nil && now.generation != base.generation
-	}
-	if changed {
-		return providers.Flag(
-			fmt.Errorf("%s was changed by someone else since the plan was made, so nothing was touched: run btplan again to plan from what is there now", base.table),
-			providers.ErrConflict)
-	}
-	return explain(err)
 }
 
 // explain says what to do about the failures that have a known remedy.
@@ -188,13 +182,6 @@ func explain(err error) error {
 		return fmt.Errorf("the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block: %w", err)
 	}
 	return err
-}
-
-// newGeneration names one writing of our table as no other is named.
-func newGeneration() string {
-	b := make([]byte, 8)
-	_, _ = rand.Read(b) // never fails: crypto/rand
-	return hex.EncodeToString(b)
 }
 
 // Close leaves the runner to its owner.

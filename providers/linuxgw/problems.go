@@ -30,5 +30,5 @@ func problems(g *gateway, f *facts) []providers.Problem {
 			Detail:  "Its rules are apart from those of nftables. If they drop forwarded packets (iptables-legacy -S FORWARD shows them), a port that btplan opens in nftables stays closed. Move them to nftables, by iptables-legacy-save | iptables-nft-restore.",
 		})
 	}
-	return out
+	return append(out, bootProblem(f.boot)...)
 }

@@ -14,6 +14,7 @@ import (
 
 // state is what one read of a gateway came to.
 type state struct {
+	project     string
 	table       nft.Table
 	exists      bool
 	generation  string // which writing of our table this is; empty: it doesn't say
@@ -21,6 +22,7 @@ type state struct {
 	wan         string // the interface towards the Internet
 	hookComment string
 	hooks       []hook
+	boot        boot
 
 	rules          []plan.Live
 	foreignEntries []entry // in our table, but not ours
@@ -31,6 +33,8 @@ type state struct {
 // everything that a forward needs is there.
 func newState(g *gateway, f *facts) (*state, error) {
 	s := &state{
+		project:     g.project,
+		boot:        f.boot,
 		table:       g.table,
 		exists:      f.own.HasTable(g.table),
 		listing:     f.ownListing,
@@ -44,7 +48,10 @@ func newState(g *gateway, f *facts) (*state, error) {
 	if s.wan == "" {
 		return nil, errors.New("the gateway has no default route to tell which of its interfaces leads to the Internet: set wan_interface in its block")
 	}
-	s.hooks = findHooks(f.ruleset, s.hookComment)
+	var err error
+	if s.hooks, err = findHooks(f.ruleset, s.hookComment); err != nil {
+		return nil, err
+	}
 	foreign, err := foreignForwards(f, s.wan)
 	if err != nil {
 		return nil, err
@@ -89,6 +96,10 @@ func (s *state) readTable(project string, own *nft.Ruleset) error {
 		return err
 	}
 	blocked := blockedTargets(entries, passing)
+	outdated := s.outdated(own)
+	if outdated == "" && !s.saved(entries) {
+		outdated = "it isn't saved as it is for the next boot"
+	}
 	for owner, entries := range byOwner {
 		of := drift
 		if of == "" {
@@ -97,7 +108,7 @@ func (s *state) readTable(project string, own *nft.Ruleset) error {
 		for _, r := range joined(entries) {
 			s.rules = append(s.rules, plan.Live{
 				Rule: r, Owner: owner, Handle: s.table.String(),
-				Drift: of, Outdated: s.outdated(own),
+				Drift: of, Outdated: outdated,
 			})
 		}
 	}

@@ -1,15 +1,12 @@
 package linuxgw
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/btplan/btplan/internal/nft"
-	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -248,7 +245,7 @@ func renderSet(b *strings.Builder, keyword, name, header string, elements []stri
 // that fails, and all the rest with it, when the table was written by someone
 // else since base was read: that is how two applies at once exclude each
 // other, with no lock that could be left behind.
-func transaction(base *state, entries []entry, generation string) (string, error) {
+func transaction(base *state, entries []entry, generation string) string {
 	var b strings.Builder
 	if base.generation != "" {
 		fmt.Fprintf(&b, "delete chain %s %s %s%s\n", base.table.Family, base.table.Name, generations, base.generation)
@@ -263,22 +260,7 @@ func transaction(base *state, entries []entry, generation string) (string, error
 		b.WriteString(renderTable(base.table, base.wan, generation, entries))
 	}
 	for _, h := range base.hooks {
-		if err := h.render(&b, base.hookComment, len(entries) > 0); err != nil {
-			return "", err
-		}
+		h.render(&b, base.hookComment, len(entries) > 0)
 	}
-	return b.String(), nil
-}
-
-// applyScript feeds the commands on its standard input to nft in one
-// transaction, unless our table isn't what it was when base was read.
-func applyScript(base *state) string {
-	sum := sha256.Sum256(base.listing)
-	list := "nft -j list " + base.table.String() + " 2>/dev/null"
-	return scriptHead + `if command -v sha256sum >/dev/null; then
-	now=$(` + list + ` | sha256sum)
-	[ "${now%% *}" = ` + remote.Quote(fmt.Sprintf("%x", sum)) + ` ] || exit ` + strconv.Itoa(exitChanged) + `
-fi
-exec nft -f -
-`
+	return b.String()
 }
