@@ -11,11 +11,11 @@ import (
 // home is the example linux-gateway, in the lab.
 type home struct {
 	*lab.NAT
-	t      *testing.T
+	t      testing.TB
 	btplan string
 }
 
-func newHome(t *testing.T) *home {
+func newHome(t testing.TB) *home {
 	t.Helper()
 	lab.Need(t, "nft", "sshd")
 	return &home{NAT: lab.NewNAT(t), t: t, btplan: lab.Build(t)}

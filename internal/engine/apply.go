@@ -21,6 +21,9 @@ type Result struct {
 	// RolledBack are those devices that took a change back, or will, since it
 	// could not be proved to be right.
 	RolledBack []plan.Addr
+	// Outrun are those devices that someone else changed between plan and
+	// apply. Nothing was changed there; a new plan may be.
+	Outrun []plan.Addr
 }
 
 // Counts counts what was done.
@@ -91,8 +94,13 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 				result.Done = append(result.Done, resources[j])
 			}
 		}
-		if slices.ContainsFunc(outcomes[i], func(err error) bool { return errors.Is(err, providers.ErrRolledBack) }) {
-			result.RolledBack = append(result.RolledBack, d.addr)
+		for sentinel, list := range map[error]*[]plan.Addr{
+			providers.ErrRolledBack: &result.RolledBack,
+			providers.ErrConflict:   &result.Outrun,
+		} {
+			if slices.ContainsFunc(outcomes[i], func(err error) bool { return errors.Is(err, sentinel) }) {
+				*list = append(*list, d.addr)
+			}
 		}
 		diags = append(diags, applyDiagnostics(d, resources, outcomes[i])...)
 	}

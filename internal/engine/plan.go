@@ -123,7 +123,7 @@ func sentence(err error) string {
 	}
 	first, size := utf8.DecodeRuneInString(s)
 	// Only a plain word gets a capital: not an address, a path or a name.
-	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:/_\"'@0123456789") {
+	if word, _, _ := strings.Cut(s, " "); !strings.ContainsAny(word, ".:/_\"@0123456789") {
 		s = string(unicode.ToUpper(first)) + s[size:]
 	}
 	if last, _ := utf8.DecodeLastRuneInString(s); !strings.ContainsRune(".!?\n", last) {

@@ -1,0 +1,39 @@
+package cli
+
+import "context"
+
+// watchInterrupts acts on Ctrl-C until ctx ends: during an apply the first one
+// lets it come to a good end, any other breaks the run off.
+func (r *run) watchInterrupts(ctx context.Context, cancel context.CancelFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.Interrupts:
+			if !r.interruptGently() {
+				cancel()
+				return
+			}
+		}
+	}
+}
+
+// onInterrupt sets what the next interrupt does instead of breaking the run
+// off; nil takes that back. What the one before does is over when it returns.
+func (r *run) onInterrupt(gently func()) {
+	r.interrupting.Lock()
+	defer r.interrupting.Unlock()
+	r.stopGently = gently
+}
+
+// interruptGently does what onInterrupt set, once; false if there is nothing.
+func (r *run) interruptGently() bool {
+	r.interrupting.Lock()
+	defer r.interrupting.Unlock()
+	if r.stopGently == nil {
+		return false
+	}
+	r.stopGently()
+	r.stopGently = nil
+	return true
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"github.com/btplan/btplan/internal/view"
+	"golang.org/x/term"
+)
+
+// viewOptions are how this run prints.
+func (r *run) viewOptions() view.Options {
+	o := view.Options{
+		Out: r.Stdout, Err: r.Stderr,
+		CompactWarnings: r.compactWarnings,
+		JSON:            r.json,
+		Destroy:         r.destroy,
+		Version:         Version,
+	}
+	_, o.Color = terminal(r.out.Writer)
+	o.Width, o.ErrColor = terminal(r.Stderr)
+	if r.noColor || r.getenv("NO_COLOR") != "" { // https://no-color.org
+		o.Color, o.ErrColor = false, false
+	}
+	return o
+}
+
+// terminal says whether w is a terminal, and how wide.
+func terminal(w io.Writer) (width int, is bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		width = 0 // not wrapped at all rather than at a guess
+	}
+	return width, true
+}
+
+// getenv is the value of a variable in the environment; empty without it.
+func (r *run) getenv(name string) string {
+	value := ""
+	for _, pair := range r.Env {
+		if v, ok := strings.CutPrefix(pair, name+"="); ok {
+			value = v // the last one counts, as in os/exec
+		}
+	}
+	return value
+}

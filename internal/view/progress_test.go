@@ -1,0 +1,100 @@
+package view
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/engine"
+	"github.com/btplan/btplan/plan"
+	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/tools/txtar"
+)
+
+// TestProgress plays scripts of events in a bubble of its own time. A line is
+// "read DEVICE", "was read DEVICE", "start ACTION RESOURCE", "done RESOURCE",
+// "fail RESOURCE", "skip RESOURCE" (it was not attempted), "unread DEVICE",
+// "wait DURATION", "interrupt", "saved FILE", "result" or "outputs".
+func TestProgress(t *testing.T) {
+	golden(t, "progress-*.txtar", func(t *testing.T, in map[string]string) []txtar.File {
+		var out []txtar.File
+		for _, name := range []string{"human", "lines"} {
+			var printed bytes.Buffer
+			synctest.Test(t, func(t *testing.T) {
+				p := player{view: New(Options{
+					Out: &printed, Err: &printed, Version: "0.0.0",
+					JSON: name == "lines", Destroy: strings.Contains(in["options"], "destroy"),
+				}), started: map[string]plan.Resource{}}
+				for line := range strings.Lines(in["events"]) {
+					p.play(t, strings.TrimSpace(line))
+				}
+			})
+			out = append(out, txtar.File{Name: name, Data: printed.Bytes()})
+		}
+		return out
+	})
+}
+
+type player struct {
+	view    View
+	started map[string]plan.Resource
+	result  engine.Result
+	plan    plan.Plan
+}
+
+func (p *player) play(t *testing.T, line string) {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "wait":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(d) // in the bubble: no real time goes by
+		synctest.Wait()
+	case "read":
+		p.view.Progress(engine.Event{Kind: engine.ReadStarted, Device: parseAddr(t, rest)})
+	case "was":
+		p.view.Progress(engine.Event{Kind: engine.ReadDone, Device: parseAddr(t, strings.TrimPrefix(rest, "read "))})
+	case "start":
+		action, name, _ := strings.Cut(rest, " ")
+		device, owner, _ := strings.Cut(name, ": ")
+		actions := map[string]plan.Action{"create": plan.Create, "update": plan.Update, "replace": plan.Replace, "delete": plan.Delete}
+		r := plan.Resource{Device: parseAddr(t, device), Owner: parseAddr(t, owner), Action: actions[action]}
+		p.started[name] = r
+		p.view.Progress(engine.Event{Kind: engine.ApplyStarted, Device: r.Device, Resource: &r})
+	case "done", "fail":
+		r := p.started[rest]
+		e := engine.Event{Kind: engine.ApplyDone, Device: r.Device, Resource: &r}
+		if verb == "fail" {
+			e.Err = errors.New("no")
+			p.result.Failed = append(p.result.Failed, r)
+		} else {
+			p.result.Done = append(p.result.Done, r)
+		}
+		p.view.Progress(e)
+	case "skip":
+		r := p.started[rest]
+		p.result.NotAttempted = append(p.result.NotAttempted, r)
+	case "unread":
+		p.plan.Unread = append(p.plan.Unread, parseAddr(t, rest))
+	case "interrupt":
+		p.view.Interrupted()
+	case "saved":
+		p.view.Saved(rest)
+	case "result":
+		p.view.Result(&p.result, &p.plan)
+	case "outputs":
+		p.view.Outputs([]*config.Output{
+			{Name: "open", Value: cty.StringVal("6881-6889")},
+			{Name: "ports", Value: cty.TupleVal([]cty.Value{cty.NumberIntVal(6881), cty.NumberIntVal(6882)})},
+			{Name: "secret", Value: cty.StringVal("hunter2"), Sensitive: true},
+		})
+	default:
+		t.Fatalf("%q is not an event", line)
+	}
+}
