@@ -237,6 +237,16 @@ func TestRolledBack(t *testing.T) {
 	p.end(exitRolledBack, "Apply incomplete: 0 done, 2 failed, 0 not attempted.", "Not reached any more")
 }
 
+// Someone else is always quicker: btplan plans again, but not for ever.
+func TestOutrun(t *testing.T) {
+	p := startFailing(t, fmt.Errorf("changed since it was read: %w", providers.ErrConflict), nil, "apply", "-auto-approve")
+	p.allow(3 * 4)
+	p.end(exitError, "Planning again, from what the devices hold now.", "Changed since it was read")
+	if n := strings.Count(p.out.String(), "2 to add"); n != 3 {
+		t.Errorf("planned %d times, not 3", n)
+	}
+}
+
 // full is an output that takes nothing.
 type full struct{}
 
