@@ -103,10 +103,7 @@ func indexForeign(foreign []*Live) map[place]foreignRules {
 	byPlace := map[place]foreignRules{}
 	for len(foreign) > 0 {
 		p := placeOf(foreign[0].Device, foreign[0].Rule)
-		n := slices.IndexFunc(foreign, func(l *Live) bool { return placeOf(l.Device, l.Rule) != p })
-		if n < 0 {
-			n = len(foreign)
-		}
+		n := prefixLen(foreign, func(l *Live) bool { return placeOf(l.Device, l.Rule) == p })
 		f := foreignRules{foreign[:n], make([]uint16, n)}
 		f.measure(0, n)
 		byPlace[p], foreign = f, foreign[n:]

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -20,43 +19,47 @@ import (
 // has to take every Before away before it adds the first After.
 func Diff(wanted []Wanted, live []Live) (*Plan, hcl.Diagnostics) {
 	p := &Plan{Foreign: map[Addr]int{}}
-	resources := map[[2]Addr]*comparison{} // by device and owner
-	of := func(device, owner Addr) *comparison {
-		c := resources[[2]Addr{device, owner}]
-		if c == nil {
-			c = &comparison{Resource: Resource{Device: device, Owner: owner}}
-			resources[[2]Addr{device, owner}] = c
-		}
-		return c
-	}
-	for _, w := range pointers(slices.Clone(wanted)) { // what a plan points to is its own
-		c := of(w.Device, w.Owner)
-		c.wanted = append(c.wanted, w)
-	}
-	var foreign []*Live
-	for _, l := range pointers(slices.Clone(live)) {
+	wants := pointers(wanted)
+	slices.SortFunc(wants, compareWanted)
+	var ours, foreign []*Live
+	for _, l := range pointers(live) {
 		if l.Owner.IsZero() {
 			p.Foreign[l.Device]++
 			foreign = append(foreign, l)
-			continue
+		} else {
+			ours = append(ours, l)
 		}
-		c := of(l.Device, l.Owner)
-		c.live = append(c.live, l)
 	}
-	var diags hcl.Diagnostics
+	slices.SortFunc(ours, compareLive)
 	byPlace := indexForeign(foreign)
-	for _, c := range slices.SortedFunc(maps.Values(resources), compareResources) {
-		c.run()
-		if found := inTheWay(c.wanted, byPlace); len(found) > 0 {
-			diags = append(diags, conflict(c.Resource, found))
+
+	// Most resources are wanted. Growing the list step by step would take
+	// several times the memory.
+	p.Resources = make([]Resource, 0, countOwners(wants))
+
+	// Both lists are in order of device and owner: walk them side by side.
+	var diags hcl.Diagnostics
+	for len(wants) > 0 || len(ours) > 0 {
+		var r Resource
+		if len(wants) == 0 || len(ours) > 0 && compareOwners(ours[0].Device, ours[0].Owner, wants[0].Device, wants[0].Owner) < 0 {
+			r.Device, r.Owner = ours[0].Device, ours[0].Owner
+		} else {
+			r.Device, r.Owner, r.DeclRange = wants[0].Device, wants[0].Owner, wants[0].DeclRange
 		}
-		p.Resources = append(p.Resources, c.Resource)
+		w := prefixLen(wants, func(w *Wanted) bool { return w.Device == r.Device && w.Owner == r.Owner })
+		l := prefixLen(ours, func(l *Live) bool { return l.Device == r.Device && l.Owner == r.Owner })
+		r.diff(wants[:w], ours[:l])
+		if found := inTheWay(wants[:w], byPlace); len(found) > 0 {
+			diags = append(diags, conflict(r, found))
+		}
+		wants, ours = wants[w:], ours[l:]
+		p.Resources = append(p.Resources, r)
 	}
 	return p, diags
 }
 
-// pointers gives pointers to the elements of list, which are quicker to move
-// about than the elements.
+// pointers gives pointers to the elements of list: sorting those leaves list
+// as it is, and is quicker.
 func pointers[T any](list []T) []*T {
 	out := make([]*T, len(list))
 	for i := range list {
@@ -65,35 +68,55 @@ func pointers[T any](list []T) []*T {
 	return out
 }
 
-// comparison is one resource with the rules that are wanted and those that its
-// device holds.
-type comparison struct {
-	Resource
-	wanted []*Wanted
-	live   []*Live
+// countOwners is how many resources a sorted list is of.
+func countOwners(wanted []*Wanted) int {
+	n := 0
+	for i, w := range wanted {
+		if i == 0 || w.Device != wanted[i-1].Device || w.Owner != wanted[i-1].Owner {
+			n++
+		}
+	}
+	return n
 }
 
-func compareResources(a, b *comparison) int {
-	if c := a.Device.Compare(b.Device); c != 0 {
+// prefixLen is how many elements at the front of list satisfy in.
+func prefixLen[T any](list []T, in func(T) bool) int {
+	n := 0
+	for n < len(list) && in(list[n]) {
+		n++
+	}
+	return n
+}
+
+// compareOwners orders resources.
+func compareOwners(device, owner, otherDevice, otherOwner Addr) int {
+	if c := device.Compare(otherDevice); c != 0 {
 		return c
 	}
-	return a.Owner.Compare(b.Owner)
+	return owner.Compare(otherOwner)
 }
 
-// run works out the changes of the resource.
-func (c *comparison) run() {
-	slices.SortFunc(c.wanted, func(a, b *Wanted) int { return a.Rule.Compare(b.Rule) })
-	slices.SortFunc(c.live, func(a, b *Live) int {
-		return cmp.Or(a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated))
-	})
-	if len(c.wanted) > 0 {
-		c.DeclRange = c.wanted[0].DeclRange
+func compareWanted(a, b *Wanted) int {
+	if c := compareOwners(a.Device, a.Owner, b.Device, b.Owner); c != 0 {
+		return c
 	}
-	wanted, live := c.pairEqual(c.wanted, c.live)
-	wanted, live = c.pairOverlapping(wanted, live)
-	c.pairRest(wanted, live)
-	slices.SortStableFunc(c.Changes, func(a, b Change) int { return a.rule().Compare(*b.rule()) })
-	c.Action = resourceAction(c.Changes)
+	return a.Rule.Compare(b.Rule)
+}
+
+func compareLive(a, b *Live) int {
+	if c := compareOwners(a.Device, a.Owner, b.Device, b.Owner); c != 0 {
+		return c
+	}
+	return cmp.Or(a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated))
+}
+
+// diff works out the changes of one resource. Both lists are sorted by rule.
+func (r *Resource) diff(wanted []*Wanted, live []*Live) {
+	wantedLeft, liveLeft := r.pairEqual(wanted, live)
+	wantedLeft, liveLeft = r.pairOverlapping(wantedLeft, liveLeft)
+	r.pairRest(wantedLeft, liveLeft)
+	slices.SortStableFunc(r.Changes, func(a, b Change) int { return a.rule().Compare(*b.rule()) })
+	r.Action = resourceAction(r.Changes)
 }
 
 // pairEqual takes out the rules that stand as they are wanted.
@@ -162,13 +185,16 @@ func (r *Resource) pairRest(wanted []*Wanted, live []*Live) {
 	}
 }
 
+// add makes a change of its own copies of the rules.
 func (r *Resource) add(action Action, wanted *Wanted, live *Live) {
 	c := Change{Action: action, Device: r.Device, Owner: r.Owner}
 	if wanted != nil {
-		c.After = &wanted.Rule
+		after := wanted.Rule
+		c.After = &after
 	}
 	if live != nil {
-		c.Before = &live.Rule
+		before := live.Rule
+		c.Before = &before
 		c.Drift, c.Because = live.Drift != "", printable(live.Drift)
 		r.Drift = r.Drift || c.Drift
 		if !c.Drift && wanted != nil {

@@ -19,27 +19,14 @@ import (
 // foreign rules and a device that was not read.
 func samplePlan(t testing.TB) *Plan {
 	t.Helper()
-	var wanted []Wanted
-	var live []Live
-	read := func(line string) Live {
-		l, err := parseLive(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	for _, line := range []string{
+	p, diags := Diff(wanted(t,
 		"gateway.edge port_range.stands tcp 6881-6889 -> 192.168.1.11:6881",
 		"gateway.edge port_range.again udp 6881-6889 -> 192.168.1.11:6881",
 		`gateway.edge port_range.bt["alice"] tcp 7881-7889 -> [2001:db8::11]:6881 from 2001:db8::/32`,
 		"gateway.edge port_range.wider udp 8001-8009 -> 192.168.1.11:8001 from 10.0.0.0/8, 12.0.0.0/8",
 		"gateway.edge port_range.moved tcp 9101 -> 192.168.1.11:9001",
 		"machine.seedbox port_range.n[0] tcp 6881-6889",
-	} {
-		l := read(line)
-		wanted = append(wanted, Wanted{Rule: l.Rule, Device: l.Device, Owner: l.Owner})
-	}
-	for _, line := range []string{
+	), live(t,
 		"gateway.edge port_range.stands tcp 6881-6889 -> 192.168.1.11:6881",
 		"gateway.edge port_range.again udp 6881-6889 -> 192.168.1.11:6881 | outdated: wan_interface has changed",
 		"gateway.edge port_range.wider udp 8001 -> 192.168.1.11:8001",
@@ -47,10 +34,7 @@ func samplePlan(t testing.TB) *Plan {
 		"gateway.edge port_range.gone tcp 9201 -> 192.168.1.11:9201",
 		"machine.seedbox port_range.n[0] tcp 6881-6889 | drift: its <accept> is missing",
 		"gateway.edge - tcp 22 -> 192.168.1.50:22",
-	} {
-		live = append(live, read(line))
-	}
-	p, diags := Diff(wanted, live)
+	))
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}

@@ -150,7 +150,7 @@ func checkOrder(t *rapid.T, p *Plan, diags hcl.Diagnostics, wanted []Wanted, liv
 // checkChanges wants every change to be what its action says.
 func checkChanges(t *rapid.T, p *Plan) {
 	for i, r := range p.Resources {
-		if i > 0 && compareResources(&comparison{Resource: p.Resources[i-1]}, &comparison{Resource: r}) >= 0 {
+		if i > 0 && compareOwners(p.Resources[i-1].Device, p.Resources[i-1].Owner, r.Device, r.Owner) >= 0 {
 			t.Fatalf("%s comes before %s", p.Resources[i-1], r)
 		}
 		for _, c := range r.Changes {

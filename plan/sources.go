@@ -53,7 +53,7 @@ func unmapped(p netip.Prefix) netip.Prefix {
 
 // joined gives the prefix of which a and b are the two halves, if there is one.
 func joined(a, b netip.Prefix) (netip.Prefix, bool) {
-	if a.Bits() != b.Bits() || a.Bits() == 0 || a.Addr().Is4() != b.Addr().Is4() {
+	if a.Bits() != b.Bits() || a.Addr().Is4() != b.Addr().Is4() {
 		return netip.Prefix{}, false
 	}
 	wider := netip.PrefixFrom(a.Addr(), a.Bits()-1).Masked()

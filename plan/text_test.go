@@ -89,3 +89,27 @@ func parseLive(line string) (Live, error) {
 	}
 	return l, nil
 }
+
+// live reads lines as parseLive does.
+func live(t testing.TB, lines ...string) []Live {
+	t.Helper()
+	var out []Live
+	for _, line := range lines {
+		l, err := parseLive(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// wanted reads lines as parseLive does.
+func wanted(t testing.TB, lines ...string) []Wanted {
+	t.Helper()
+	var out []Wanted
+	for _, l := range live(t, lines...) {
+		out = append(out, Wanted{Rule: l.Rule, Device: l.Device, Owner: l.Owner})
+	}
+	return out
+}
