@@ -1,0 +1,163 @@
+package simulated
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// device is a simulated gateway, open.
+type device struct {
+	addr    plan.Addr
+	project string
+	file    file
+
+	// seen is the file as the latest Read found it, or as the latest Apply
+	// left it; nil when there was none.
+	seen []byte
+	read bool
+}
+
+// Shape joins what follows each other: the file holds ranges.
+func (d *device) Shape(rules []plan.Rule) ([]plan.Rule, error) {
+	for _, r := range rules {
+		if err := check(r); err != nil {
+			return nil, d.errorf("%w: %w", providers.ErrUnsupported, err)
+		}
+	}
+	return plan.Coalesce(rules), nil
+}
+
+// Read gives the rules in the file, in its order. A file that isn't there is
+// a device that holds none.
+func (d *device) Read(ctx context.Context) (*providers.Reading, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, d.errorf("%w", err)
+	}
+	data, err := d.file.load()
+	if err != nil {
+		return nil, d.errorf("%w: %w", providers.ErrUnreachable, err)
+	}
+	entries, err := d.parse(data)
+	if err != nil {
+		return nil, err
+	}
+	d.seen, d.read = data, true
+
+	reading := &providers.Reading{}
+	want := seals(entries, d.project)
+	for i, e := range entries {
+		live := plan.Live{Rule: e.rule, Device: d.addr}
+		live.Handle = fmt.Sprintf("rule %d of %s", i+1, d.file.name)
+		owner, seal := e.owner(d.project)
+		switch {
+		case owner.IsZero() && e.comment != "":
+			live.Handle += " (" + e.comment + ")"
+		case owner.IsZero() && e.mark != "":
+			live.Handle += " (" + e.mark + ")"
+		case !owner.IsZero() && seal != want[owner]:
+			live.Drift = drifted
+		}
+		live.Owner = owner
+		reading.Rules = append(reading.Rules, live)
+	}
+	return reading, nil
+}
+
+// parse reads the rules in data; nil is the file that isn't there.
+func (d *device) parse(data []byte) ([]entry, error) {
+	if data == nil {
+		return nil, nil
+	}
+	entries, err := parse(data)
+	if err != nil {
+		return nil, d.errorf("%w. Mend the file, or delete it to begin with a device that holds no rules", err)
+	}
+	return entries, nil
+}
+
+// Apply makes all the changes in one write, or none of them.
+func (d *device) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
+	if !d.read {
+		panic("simulated: Apply without a Read before it")
+	}
+	err := d.apply(ctx, changes)
+	for _, c := range changes {
+		if c.Action == plan.NoOp {
+			done(c, nil)
+		} else {
+			done(c, err)
+		}
+	}
+	return err
+}
+
+func (d *device) apply(ctx context.Context, changes []plan.Change) error {
+	if !pending(changes) {
+		return nil
+	}
+	unlock, err := d.file.lock(ctx)
+	if err != nil {
+		return d.errorf("%w", err)
+	}
+	defer unlock()
+	data, err := d.file.load()
+	if err != nil {
+		return d.errorf("%w", err)
+	}
+	if !same(data, d.seen) {
+		return d.errorf("%w: someone else wrote to the file after it was read for this plan, so nothing was written. Plan again", providers.ErrConflict)
+	}
+	entries, err := d.parse(data)
+	if err != nil {
+		return err
+	}
+	entries, err = edit(entries, d.project, changes)
+	if err != nil {
+		return d.errorf("%w", err)
+	}
+	// The last moment to turn back: from here on the write is carried through.
+	if err := ctx.Err(); err != nil {
+		return d.errorf("nothing was written: %w", err)
+	}
+	if len(entries) == 0 {
+		if err := d.file.remove(); err != nil {
+			return d.errorf("%w", err)
+		}
+		d.seen = nil
+		return nil
+	}
+	data = render(entries)
+	if err := d.file.save(data); err != nil {
+		return d.errorf("%w", err)
+	}
+	d.seen = data
+	return nil
+}
+
+// Close has nothing to end: the file is open only while it is read or written.
+func (d *device) Close() error { return nil }
+
+// errorf says on which device something went wrong.
+func (d *device) errorf(message string, args ...any) error {
+	return fmt.Errorf("%s (%s): %w", d.addr, d.file.name, fmt.Errorf(message, args...))
+}
+
+// pending says whether there is anything to do.
+func pending(changes []plan.Change) bool {
+	for _, c := range changes {
+		if c.Action != plan.NoOp {
+			return true
+		}
+	}
+	return false
+}
+
+// same says whether two loads found the same: an empty file is not the same
+// as none.
+func same(a, b []byte) bool {
+	return (a == nil) == (b == nil) && bytes.Equal(a, b)
+}
