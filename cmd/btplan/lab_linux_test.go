@@ -34,6 +34,12 @@ func (h *home) run(args ...string) (code int, output string) {
 		"-var=gateway_host=" + lab.GatewayLAN, "-var=wan_interface=wan0",
 		"-var=seedbox=" + lab.SeedboxLAN, "-var=laptop=" + lab.DesktopLAN,
 	}, rest...)
+	return h.exec(args...)
+}
+
+// exec runs btplan on the control host, with just these arguments.
+func (h *home) exec(args ...string) (code int, output string) {
+	h.t.Helper()
 	c := h.Control.Command(h.t.Context(), h.btplan, args...)
 	out, err := c.CombinedOutput()
 	if err != nil && c.ProcessState == nil {

@@ -61,7 +61,7 @@ func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
 	generation := newGeneration()
 	script := g.changeScript(base, entries, generation)
 	armed := time.Now()
-	out, err := g.runner.Run(ctx, runStdin, []byte(script))
+	out, err := g.runChange(ctx, script)
 	if err != nil {
 		return g.whyFailed(ctx, base, err)
 	}
@@ -69,6 +69,16 @@ func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
 		return g.takeBack(ctx, generation, err)
 	}
 	return g.keep(ctx, base, entries, generation, armed)
+}
+
+// runChange runs a change script, for as long as a change can be claimed.
+func (g *gateway) runChange(ctx context.Context, script string) ([]byte, error) {
+	if g.revertAfter > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.revertAfter)
+		defer cancel()
+	}
+	return g.runner.Run(ctx, runStdin, []byte(script))
 }
 
 // keep makes the change stay, here and over a reboot. What is saved is what
@@ -84,6 +94,7 @@ func (g *gateway) keep(ctx context.Context, base *state, entries []entry, genera
 			return notSaved(err)
 		}
 	}
+	g.last.nowSaved()
 	return nil
 }
 
@@ -264,8 +275,12 @@ func (g *gateway) claim(ctx context.Context, save, generation string, until time
 // whyFailed finds out whether an apply failed because someone else was
 // quicker.
 func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
+	var interrupted *remote.InterruptedError
+	if errors.As(err, &interrupted) && g.revertAfter > 0 {
+		return providers.Flag(fmt.Errorf("nobody knows how far the change got: %w. If it was made, the gateway takes it back by itself, and %s later everything is as before", err, g.revertAfter), providers.ErrRolledBack)
+	}
 	var exit *remote.ExitError
-	if !errors.As(err, &exit) || ctx.Err() != nil {
+	if !errors.As(err, &exit) {
 		return explain(err)
 	}
 	changed := exit.Code == exitChanged

@@ -171,6 +171,19 @@ fi
 	return b.String()
 }
 
+// unsaved is why rules are written again that are in force, but will not be
+// after the next boot.
+const unsaved = "it isn't saved as it is for the next boot"
+
+// nowSaved takes note that what is in force has been saved.
+func (s *state) nowSaved() {
+	for i := range s.rules {
+		if s.rules[i].Outdated == unsaved {
+			s.rules[i].Outdated = ""
+		}
+	}
+}
+
 // replaceFile spells what writes a file as a whole or not at all.
 func (s *state) replaceFile(b *strings.Builder, path, mode, content, tag string) {
 	fmt.Fprintf(b, "cat >%s.new %s", path, heredoc(content, tag))

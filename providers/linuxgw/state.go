@@ -98,7 +98,7 @@ func (s *state) readTable(project string, own *nft.Ruleset) error {
 	blocked := blockedTargets(entries, passing)
 	outdated := s.outdated(own)
 	if outdated == "" && !s.saved(entries) {
-		outdated = "it isn't saved as it is for the next boot"
+		outdated = unsaved
 	}
 	for owner, entries := range byOwner {
 		of := drift

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btplan/btplan/internal/lab"
+)
+
+// cabin is a configuration with one port range, whose machine and ports a test
+// changes.
+type cabin struct {
+	*home
+	dir string
+}
+
+func newCabin(t testing.TB) *cabin {
+	t.Helper()
+	c := &cabin{newHome(t), t.TempDir()}
+	c.Seedbox.Listen("tcp", 6881)
+	c.Desktop.Listen("tcp", 6881)
+	return c
+}
+
+// revertAfter is short for a test, but long enough for a busy computer.
+const revertAfter = 5 * time.Second
+
+// write writes the configuration that forwards port 6881 to a machine.
+func (c *cabin) write(machine string) {
+	c.t.Helper()
+	source := fmt.Sprintf(`
+btplan {
+  project = "cabin"
+}
+gateway "linux" "edge" {
+  wan_interface = "wan0"
+  revert_after  = %q
+  ssh {
+    host = %q
+    user = "root"
+  }
+}
+machine "pc" {
+  address = %q
+}
+port_range "pc" {
+  machine  = machine.pc
+  gateways = [gateway.edge]
+  ports    = 6881
+}
+`, revertAfter, lab.GatewayLAN, machine)
+	if err := os.WriteFile(filepath.Join(c.dir, "main.btp.hcl"), []byte(source), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cabin) must(code int, says string, args ...string) {
+	c.t.Helper()
+	got, out := c.exec(append([]string{"-chdir=" + c.dir}, args...)...)
+	if got != code || !strings.Contains(out, says) {
+		c.t.Fatalf("btplan %s: exit code %d, want %d and %q:\n%s", strings.Join(args, " "), got, code, says, out)
+	}
+}
+
+// awaitRules waits until the gateway's rules are these.
+func (c *cabin) awaitRules(want string, limit time.Duration) {
+	c.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(limit); ; <-tick.C {
+		got := c.Gateway.RuleSet()
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("after %s the gateway holds\n%s\nand not\n%s", limit, got, want)
+		}
+	}
+}
+
+// grace is how much later than revert_after a busy gateway may be.
+const grace = 5 * time.Second
+
+// Whenever a change cuts btplan off, or btplan dies, the gateway goes back to
+// what it was, by itself.
+func TestLabLockout(t *testing.T) {
+	for name, test := range map[string]struct {
+		first string // the machine that the gateway forwards to before; empty: none
+		args  []string
+	}{
+		"the first apply":  {"", []string{"apply", "-auto-approve"}},
+		"a later apply":    {lab.SeedboxLAN, []string{"apply", "-auto-approve"}},
+		"destroying again": {lab.SeedboxLAN, []string{"destroy", "-auto-approve"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCabin(t)
+			if test.first != "" {
+				c.write(test.first)
+				c.must(0, "Apply complete!", "apply", "-auto-approve")
+			}
+			before := c.Gateway.RuleSet()
+			c.write(lab.DesktopLAN)
+			cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
+			c.must(6, "Error: gateway.edge could not be changed", test.args...)
+			<-cut
+			c.awaitRules(before, revertAfter+grace)
+			c.Control.Mend()
+			if test.first != "" {
+				c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+			}
+			c.must(0, "omplete!", test.args...)
+		})
+	}
+}
+
+// SIGKILL in the middle of an apply.
+func TestLabKilled(t *testing.T) {
+	c := newCabin(t)
+	c.write(lab.SeedboxLAN)
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	before := c.Gateway.RuleSet()
+	c.write(lab.DesktopLAN)
+	changed := c.Gateway.SawRules("btplan_cabin")
+	cmd := c.Control.Command(t.Context(), c.btplan, "-chdir="+c.dir, "apply", "-auto-approve")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+		t.Fatalf("btplan was quicker than the signal: %v", err)
+	}
+	c.awaitRules(before, revertAfter+grace)
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+	if left := c.Gateway.Sh("ls /run/btplan 2>/dev/null || true"); left != "" {
+		t.Errorf("left on the gateway: %s", left)
+	}
+}
+
+// After a restart of the gateway the rules are there again, with nobody's
+// help; after a destroy and a restart they aren't.
+func TestLabReboot(t *testing.T) {
+	c := newCabin(t)
+	const rcLocal = "#!/bin/sh -e\n# The owner's own.\ntrue\nexit 0\n"
+	c.Gateway.WriteFile("/etc/rc.local", rcLocal, 0o755)
+	etc := func() string {
+		return c.Gateway.Sh("cd /etc; find . -newer rc.local -type f -o -path '*btplan*' | sort; cat rc.local")
+	}
+	before := etc()
+	c.write(lab.SeedboxLAN)
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+
+	boot := func() {
+		c.Gateway.Restart("nft -f /etc/nftables.conf; sh -e /etc/rc.local")
+	}
+	boot()
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+
+	// What is saved is compared too.
+	c.Gateway.WriteFile("/etc/btplan/cabin.sh", "exit 0\n", 0o700)
+	c.must(2, "it isn't saved as it is for the next boot", "plan", "-detailed-exitcode")
+	c.must(0, "Apply complete! Resources: 0 added, 1 changed, 0 destroyed.", "apply", "-auto-approve")
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+	boot()
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+
+	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
+	if after := etc(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+	boot()
+	c.reaches(c.Client, "tcp", "6881", "")
+}
