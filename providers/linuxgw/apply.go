@@ -59,7 +59,7 @@ func (g *gateway) apply(ctx context.Context, changes []plan.Change) error {
 		return err
 	}
 	generation := newGeneration()
-	script := g.changeScript(base, entries, generation)
+	script := g.changeScript(base, changes, entries, generation)
 	armed := time.Now()
 	out, err := g.runChange(ctx, script)
 	if err != nil {
@@ -104,7 +104,7 @@ func notSaved(err error) error {
 }
 
 // changeScript spells a change up to its reading back.
-func (g *gateway) changeScript(base *state, entries []entry, generation string) string {
+func (g *gateway) changeScript(base *state, changes []plan.Change, entries []entry, generation string) string {
 	tag := "BTPLAN_" + generation
 	var b strings.Builder
 	b.WriteString(scriptHead + sectionHead)
@@ -116,8 +116,9 @@ func (g *gateway) changeScript(base *state, entries []entry, generation string) 
 	[ "${now%%%% *}" = %x ] || exit %d
 fi
 `, listOwn(base.table), sum, exitChanged)
+	forget := forgetFlows(changes)
 	if g.revertAfter > 0 {
-		g.arm(&b, base, generation, tag)
+		g.arm(&b, undoScript(base, generation)+forget, base, generation, tag)
 	}
 	fmt.Fprintf(&b, "nft -f - %s", heredoc(transaction(base, entries, generation), tag))
 	if g.revertAfter > 0 {
@@ -125,21 +126,20 @@ fi
 	} else {
 		b.WriteString("code=$?\n[ $code = 0 ] || exit $code\n")
 	}
-	b.WriteString(g.readSections())
-	b.WriteString("exit 0\n")
+	b.WriteString(forget + g.readSections() + "exit 0\n")
 	return b.String()
 }
 
 // arm spells the commands that make the gateway take the change back after
 // revertAfter, unless it was claimed by then. systemd does the waiting where it
 // runs, for it may kill what a login leaves behind.
-func (g *gateway) arm(b *strings.Builder, base *state, generation, tag string) {
+func (g *gateway) arm(b *strings.Builder, undo string, base *state, generation, tag string) {
 	seconds := strconv.Itoa(int((g.revertAfter + time.Second - 1) / time.Second))
 	fmt.Fprintf(b, `umask 077
 change=%s
 mkdir -p "$change" || exit
 nft list %s >"$change/table" 2>/dev/null
-cat >"$change/undo" %s`, changeDir(generation), base.table, heredoc(undoScript(base, generation), tag))
+cat >"$change/undo" %s`, changeDir(generation), base.table, heredoc(undo, tag))
 	wait := "sleep " + seconds + "; " + undoNow(generation)
 	fmt.Fprintf(b, `armed=
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/internal/remote"
@@ -447,4 +449,70 @@ func TestLabProblems(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A peer that keeps sending, from the same port, comes through as soon as its
+// port is forwarded, and no longer when it isn't. A flow of somebody else with
+// the same port outside goes on.
+func TestLabUDPFlows(t *testing.T) {
+	lab.Need(t, "conntrack")
+	nat := lab.NewNAT(t)
+	nat.Seedbox.Listen("udp", 6881, 7000)
+	nat.Stranger.Listen("udp", 6881)
+	nat.Gateway.Sh(`nft insert rule inet filter input iifname wan0 udp dport 6881-7000 accept`)
+	g := openInside(t, nat.Gateway, "home", "wan0")
+	peer, err := nat.Client.Dial("udp", lab.GatewayWAN+":6881", lab.Patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outbound, err := nat.Desktop.Dial("udp", lab.StrangerWAN+":6881", lab.Patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(conn net.Conn, wait time.Duration) string {
+		t.Helper()
+		for deadline := time.Now().Add(wait); time.Now().Before(deadline); {
+			if _, err := conn.Write([]byte("?\n")); err != nil {
+				// The gateway has said that nobody listens: try again.
+				continue
+			}
+			if err := conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 200)
+			if n, err := conn.Read(buf); err == nil {
+				return strings.Join(strings.Fields(string(buf[:n]))[:3], " ")
+			}
+		}
+		return ""
+	}
+	drain := func() { ask(peer, lab.Brief) } // answers that were on their way
+	if got := ask(peer, lab.Brief); got != "" {
+		t.Fatalf("before: %q", got)
+	}
+	if got := ask(outbound, lab.Patient); got != "stranger udp 6881" {
+		t.Fatalf("outbound: %q", got)
+	}
+	flow := func() string {
+		return nat.Gateway.Sh("conntrack -L -p udp --orig-dst " + lab.StrangerWAN + " 2>/dev/null | grep -c . || true")
+	}
+	flows := flow()
+
+	g.make(t, forward(t, plan.UDP, "6881", lab.SeedboxLAN+":6881"))
+	if got := ask(peer, lab.Patient); got != "seedbox udp 6881" {
+		t.Errorf("after the forward came: %q", got)
+	}
+	g.make(t, forward(t, plan.UDP, "6881", lab.SeedboxLAN+":7000"))
+	drain()
+	if got := ask(peer, lab.Patient); got != "seedbox udp 7000" {
+		t.Errorf("after the forward moved: %q", got)
+	}
+	g.make(t)
+	drain()
+	if got := ask(peer, lab.Brief); got != "" {
+		t.Errorf("after the forward went: %q", got)
+	}
+	if got := flow(); got != flows {
+		t.Errorf("of somebody else's flow there were %s entries, now %s", flows, got)
+	}
 }
