@@ -47,6 +47,7 @@ type Config struct {
 type Machine struct {
 	Addr      plan.Addr
 	Address   netip.Addr
+	Address6  netip.Addr // its IPv6 address beside an IPv4 one; zero: none
 	SSH       *SSH // nil: not reached by SSH
 	Local     bool // this computer
 	Firewall  *Firewall

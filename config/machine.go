@@ -15,6 +15,7 @@ var machineObject = cty.Object(map[string]cty.Type{
 	"name":     cty.String,
 	"key":      cty.DynamicPseudoType,
 	"address":  cty.String,
+	"address6": cty.String, // null: none
 	"firewall": cty.String, // its type; null: not managed
 })
 
@@ -30,14 +31,17 @@ func (l *loader) machines(n *node) {
 		}
 	}
 	n.build(list, known, func(i int) map[string]cty.Value {
-		address, firewall := cty.UnknownVal(cty.String), cty.NullVal(cty.String)
+		address, address6, firewall := cty.UnknownVal(cty.String), cty.NullVal(cty.String), cty.NullVal(cty.String)
 		if a := machines[i].Address; a.IsValid() {
 			address = cty.StringVal(a.String())
+		}
+		if a := machines[i].Address6; a.IsValid() {
+			address6 = cty.StringVal(a.String())
 		}
 		if f := machines[i].Firewall; f != nil {
 			firewall = cty.StringVal(f.Type)
 		}
-		return map[string]cty.Value{"address": address, "firewall": firewall}
+		return map[string]cty.Value{"address": address, "address6": address6, "firewall": firewall}
 	})
 }
 
@@ -46,6 +50,9 @@ func (l *loader) machine(b *block, inst instance) *Machine {
 	f := newFields(l, b.attrs, inst)
 	if text, attr, ok := f.needText("address"); ok {
 		m.Address = f.address(text, attr)
+	}
+	if text, attr, ok := f.text("address6"); ok {
+		m.Address6 = f.address6(text, attr, m.Address)
 	}
 	host := ""
 	if m.Address.IsValid() {
@@ -83,6 +90,32 @@ func (f *fields) address(text string, attr *hcl.Attribute) netip.Addr {
 		return a
 	}
 	return netip.Addr{}
+}
+
+// address6 reads the IPv6 address of a machine that has an IPv4 address too.
+func (f *fields) address6(text string, attr *hcl.Attribute, address netip.Addr) netip.Addr {
+	a := f.address(text, attr)
+	switch {
+	case !a.IsValid():
+	case a.Is4():
+		f.fail(attr, attr.Expr.Range(), "Invalid address", "%q is an IPv4 address, and address6 is for an IPv6 one.", text)
+	case address.Is6():
+		f.fail(attr, attr.Expr.Range(), "Two IPv6 addresses", "The machine's address is %s already. address6 is for a machine whose address is an IPv4 one.", address)
+	default:
+		return a
+	}
+	return netip.Addr{}
+}
+
+// addresses are those of m that there are.
+func (m *Machine) addresses() []netip.Addr {
+	var out []netip.Addr
+	for _, a := range []netip.Addr{m.Address, m.Address6} {
+		if a.IsValid() {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // typedBody decodes what a type of gateway or firewall adds to a block.

@@ -123,7 +123,7 @@ func (f *fields) sources(m *Machine) []netip.Prefix {
 			continue
 		}
 		p, mistake := parseSource(text)
-		if mistake == "" && m != nil && m.Address.IsValid() && m.Address.Is4() != p.Addr().Is4() {
+		if mistake == "" && m != nil && m.Address.IsValid() && len(ofVersion(m.addresses(), p.Addr().Is4())) == 0 {
 			mistake = fmt.Sprintf("%q can't be a source for %s, whose address is %s: one is IPv4, the other IPv6", text, m.Addr, m.Address)
 		}
 		if mistake != "" {

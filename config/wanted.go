@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/btplan/btplan/plan"
 )
@@ -28,21 +29,38 @@ func (c *Config) Wanted() []plan.Wanted {
 	return out
 }
 
-// forwards are the rules for each of p's gateways.
+// forwards are the rules for each of p's gateways, to each of the machine's
+// addresses that some source can reach.
 func (p *PortRange) forwards() []plan.Rule {
 	var out []plan.Rule
-	for _, protocol := range p.Protocols {
-		for _, m := range mappings(p.Ports, p.WANPorts) {
-			out = append(out, plan.Rule{
-				Kind:     plan.Forward,
-				Protocol: protocol,
-				Ports:    m.outside,
-				To:       netip.AddrPortFrom(p.Machine.Address, m.inside),
-				Sources:  p.Sources,
-			})
+	for _, address := range p.Machine.addresses() {
+		var sources []netip.Prefix
+		for _, s := range p.Sources {
+			if s.Addr().Is4() == address.Is4() {
+				sources = append(sources, s)
+			}
+		}
+		if len(p.Sources) > 0 && len(sources) == 0 {
+			continue
+		}
+		for _, protocol := range p.Protocols {
+			for _, m := range mappings(p.Ports, p.WANPorts) {
+				out = append(out, plan.Rule{
+					Kind:     plan.Forward,
+					Protocol: protocol,
+					Ports:    m.outside,
+					To:       netip.AddrPortFrom(address, m.inside),
+					Sources:  plan.CanonicalSources(sources),
+				})
+			}
 		}
 	}
 	return out
+}
+
+// ofVersion are those of the addresses that are IPv4, or else IPv6.
+func ofVersion(addrs []netip.Addr, is4 bool) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return a.Is4() != is4 })
 }
 
 // allows are the rules for the firewall of p's machine.
