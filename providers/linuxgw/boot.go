@@ -89,7 +89,7 @@ func (s *state) bootScript(entries []entry, generation string) string {
 	b.WriteString("nft -f - " + heredoc(table, "END"))
 	b.WriteString("code=$?\n")
 	for _, h := range s.hooks {
-		if h.needed {
+		if h.needed && h.serves(entries) {
 			fmt.Fprintf(&b, "nft -a list chain %s 2>/dev/null | grep -q ' comment \"%s\" # handle' || nft 'insert rule %s %s' 2>/dev/null\n",
 				h.place(), s.hookComment, h.place(), hookRule(s.hookComment))
 		}

@@ -2,6 +2,7 @@ package linuxgw
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/btplan/btplan/internal/nft"
@@ -20,11 +21,16 @@ type hook struct {
 // hookComment marks the hooks of one project.
 func hookComment(project string) string { return "btplan:hook:" + project }
 
-// findHooks looks through all the chains that see forwarded IPv4 packets.
+// serves says whether packets of some of these entries come by the chain.
+func (h hook) serves(entries []entry) bool {
+	return h.chain.Family != "ip" && hasIPv6(entries) || h.chain.Family != "ip6" && hasIPv4(entries)
+}
+
+// findHooks looks through all the chains that see forwarded packets.
 func findHooks(rs *nft.Ruleset, comment string) ([]hook, error) {
 	var out []hook
 	for _, c := range rs.Chains {
-		if c.Hook != "forward" || c.Type != "filter" || (c.Family != "ip" && c.Family != "inet") || isOurs(c.In()) {
+		if c.Hook != "forward" || c.Type != "filter" || isOurs(c.In()) || !slices.Contains([]string{"ip", "ip6", "inet"}, c.Family) {
 			continue
 		}
 		h := hook{chain: c, needed: c.Policy == "drop"}

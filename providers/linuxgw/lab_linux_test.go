@@ -198,6 +198,65 @@ func TestLabForward(t *testing.T) {
 	}
 }
 
+// Over IPv6 packets come for the machine itself: what is wanted is a way
+// through, and other ports only where they are shifted.
+func TestLabForward6(t *testing.T) {
+	t.Parallel()
+	nat := lab.NewNAT(t)
+	nat.Seedbox.Listen("tcp", 6881, 6885, 6889, 6890)
+	nat.Seedbox.Listen("udp", 6881, 6885)
+	before := nat.Gateway.RuleSet()
+	g := openInside(t, nat.Gateway, "home", "wan0")
+	passes6 := func(from *lab.Host, protocol string, port uint16, want string) {
+		t.Helper()
+		wait := lab.Patient
+		if want == "" {
+			wait = lab.Brief
+		}
+		to := netip.AddrPortFrom(netip.MustParseAddr(lab.SeedboxLAN6), port)
+		answer, err := from.Probe(protocol, to.String(), wait)
+		got := ""
+		if err == nil {
+			got = fmt.Sprintf("%s %d from %s", answer.Protocol, answer.Port, answer.Peer.Addr())
+		}
+		if got != want {
+			t.Errorf("%s %s %d: got %q (%v), want %q", from.Name, protocol, port, got, err, want)
+		}
+	}
+	to := "[" + lab.SeedboxLAN6 + "]"
+	passes6(nat.Client, "tcp", 6881, "")
+
+	g.make(t, forward(t, plan.TCP, "6881-6889", to+":6881"), forward(t, plan.UDP, "6881", to+":6881"),
+		forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
+	passes6(nat.Client, "tcp", 6881, "tcp 6881 from "+lab.ClientWAN6)
+	passes6(nat.Client, "tcp", 6889, "tcp 6889 from "+lab.ClientWAN6)
+	passes6(nat.Client, "udp", 6881, "udp 6881 from "+lab.ClientWAN6)
+	passes6(nat.Client, "tcp", 6890, "")
+	passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
+
+	// Shifted: the port outside leads to another one, which stays shut itself.
+	g.make(t, forward(t, plan.TCP, "16881-16889", to+":6881"), forward(t, plan.UDP, "16885", to+":6885"))
+	passes6(nat.Client, "tcp", 16885, "tcp 6885 from "+lab.ClientWAN6)
+	passes6(nat.Client, "udp", 16885, "udp 6885 from "+lab.ClientWAN6)
+	passes6(nat.Client, "tcp", 6885, "")
+	passes6(nat.Client, "tcp", 16890, "")
+
+	g.make(t, forward(t, plan.TCP, "6881", to+":6881", lab.ClientWAN6+"/128"), forward(t, plan.TCP, "16885", to+":6885", lab.StrangerWAN6+"/128"))
+	passes6(nat.Client, "tcp", 6881, "tcp 6881 from "+lab.ClientWAN6)
+	passes6(nat.Stranger, "tcp", 6881, "")
+	passes6(nat.Stranger, "tcp", 16885, "tcp 6885 from "+lab.StrangerWAN6)
+	passes6(nat.Client, "tcp", 16885, "")
+
+	nat.Gateway.Sh("nft flush set inet btplan_home accept6")
+	if p := g.plan(t, forward(t, plan.TCP, "6881", to+":6881"), forward(t, plan.TCP, "16885", to+":6885")); len(p.Pending()) == 0 {
+		t.Error("the accept is gone, and the plan is empty")
+	}
+	g.make(t)
+	if after := nat.Gateway.RuleSet(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
 func TestLabForeignChains(t *testing.T) {
 	for name, script := range map[string]string{
 		"a rule that drops": `nft flush ruleset; nft -f - <<'E'

@@ -126,13 +126,6 @@ func open(s providers.Settings) (providers.Device, error) {
 
 // Shape joins what can be joined: a gateway holds ranges.
 func (g *gateway) Shape(rules []plan.Rule) ([]plan.Rule, error) {
-	for _, r := range rules {
-		if !r.To.Addr().Is4() {
-			return nil, providers.Flag(
-				fmt.Errorf("a Linux gateway can forward to IPv4 addresses only so far, not to %s", r.To.Addr()),
-				providers.ErrUnsupported)
-		}
-	}
 	return plan.Coalesce(rules), nil
 }
 

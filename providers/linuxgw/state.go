@@ -3,6 +3,7 @@ package linuxgw
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -90,12 +91,15 @@ func (s *state) readTable(project string, own *nft.Ruleset) error {
 		}
 		byOwner[owner] = append(byOwner[owner], e)
 	}
-	drift := s.tableDrift(own)
-	passing, err := readPassing(own, s.table)
-	if err != nil {
-		return err
+	drift := s.tableDrift(own, entries)
+	blocked := map[string]bool{}
+	for _, six := range []bool{false, true} {
+		passing, err := readPassing(own, s.table, six)
+		if err != nil {
+			return err
+		}
+		maps.Copy(blocked, blockedTargets(passElements(entries, six), passing))
 	}
-	blocked := blockedTargets(entries, passing)
 	outdated := s.outdated(own)
 	if outdated == "" && !s.saved(entries) {
 		outdated = unsaved
@@ -149,13 +153,13 @@ func ownerDrift(entries []entry, blocked map[string]bool) string {
 	return ""
 }
 
-// blockedTargets compares what passSet holds with what these entries, all
-// that the table has, need. It gives the targets, as passTarget spells them,
-// for which there is a difference.
-func blockedTargets(entries []entry, passing []string) map[string]bool {
+// blockedTargets compares what a passSet holds with what the table's entries
+// need. It gives the targets, as passTarget spells them, for which there is a
+// difference.
+func blockedTargets(needed, passing []string) map[string]bool {
 	blocked := map[string]bool{}
 	count := map[string]int{}
-	for _, e := range passElements(entries) {
+	for _, e := range needed {
 		count[e]++
 	}
 	for _, e := range passing {
@@ -172,8 +176,8 @@ func blockedTargets(entries []entry, passing []string) map[string]bool {
 
 // tableDrift says what is wrong with our table's machinery or with its way
 // through other people's chains, on which all of its entries depend.
-func (s *state) tableDrift(own *nft.Ruleset) string {
-	for _, want := range chains {
+func (s *state) tableDrift(own *nft.Ruleset, entries []entry) string {
+	for _, want := range machinery(hasIPv6(entries)) {
 		want.Family, want.Table = s.table.Family, s.table.Name
 		i := slices.IndexFunc(own.Chains, func(c nft.Chain) bool { return c == want.Chain })
 		if i < 0 {
@@ -186,7 +190,7 @@ func (s *state) tableDrift(own *nft.Ruleset) string {
 		}
 	}
 	for _, h := range s.hooks {
-		if h.needed && !h.works {
+		if h.needed && !h.works && h.serves(entries) {
 			return fmt.Sprintf("%s drops its packets: btplan's rule in it is missing or too far down", h.chain)
 		}
 	}
@@ -224,16 +228,16 @@ func readEntries(rs *nft.Ruleset, t nft.Table) ([]entry, error) {
 	}
 	var order []same
 	sources := map[same][]netip.Prefix{}
-	for _, name := range []string{forwardMap, shiftMap} {
-		set, _ := rs.Set(t, name)
+	for _, store := range stores {
+		set, _ := rs.Set(t, store.name)
 		elements, err := set.Elements()
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range elements {
-			r, err := readElement(e)
+			r, err := store.read(e)
 			if err != nil {
-				return nil, fmt.Errorf("map %s has an element that can't be read: %w", name, err)
+				return nil, fmt.Errorf("%s has an element that can't be read: %w", store.name, err)
 			}
 			k := same{r.Protocol, r.Ports, r.To, e.Comment}
 			if sources[k] == nil {
@@ -258,7 +262,7 @@ func joinShifted(entries []entry) []entry {
 	var out []entry
 	byComment := map[string][]plan.Rule{}
 	for _, e := range entries {
-		if e.shifted() {
+		if storeOf(e.rule).shifted {
 			byComment[e.comment] = append(byComment[e.comment], e.rule)
 		} else {
 			out = append(out, e)
@@ -273,30 +277,47 @@ func joinShifted(entries []entry) []entry {
 	return out
 }
 
-// readElement reads one element of forwardMap or shiftMap.
-func readElement(e nft.Element) (r plan.Rule, err error) {
-	if len(e.Key) != 3 || len(e.Value) < 1 || len(e.Value) > 2 {
+// read reads one element of the store.
+func (s store) read(e nft.Element) (r plan.Rule, err error) {
+	key, value := e.Key, e.Value
+	if s.six && len(key) > 0 {
+		// The machine's address is in the key, and must be the one that the
+		// element leads to.
+		if len(value) > 0 && value[0] != key[0] {
+			return r, fmt.Errorf("it sends packets for %s to %s", key[0], value[0])
+		}
+		value = append(key[:1:1], value[min(1, len(value)):]...)
+		key = key[1:]
+	}
+	wantValue := 1
+	if s.shifted {
+		wantValue = 2
+	}
+	if len(key) != 3 || len(value) != wantValue {
 		return r, fmt.Errorf("it has %d and %d parts", len(e.Key), len(e.Value))
 	}
 	r.Kind = plan.Forward
-	if r.Protocol = plan.Protocol(e.Key[0].String()); r.Protocol != plan.TCP && r.Protocol != plan.UDP {
-		return r, fmt.Errorf("its protocol is %q", e.Key[0])
+	if r.Protocol = plan.Protocol(key[0].String()); r.Protocol != plan.TCP && r.Protocol != plan.UDP {
+		return r, fmt.Errorf("its protocol is %q", key[0])
 	}
-	if r.Ports, err = e.Key[1].Ports(); err != nil {
+	if r.Ports, err = key[1].Ports(); err != nil {
 		return r, err
 	}
-	source, err := e.Key[2].Prefix()
+	source, err := key[2].Prefix()
 	if err != nil {
 		return r, err
 	}
 	r.Sources = []netip.Prefix{source}
-	addr, err := e.Value[0].Addr()
+	addr, err := value[0].Addr()
 	if err != nil {
 		return r, err
 	}
+	if addr.Is6() != s.six || source.Addr().Is6() != s.six {
+		return r, fmt.Errorf("%s and %s are not of the same IP version", addr, source)
+	}
 	port := r.Ports.First
-	if len(e.Value) == 2 {
-		to, err := e.Value[1].Ports()
+	if s.shifted {
+		to, err := value[1].Ports()
 		if err != nil {
 			return r, err
 		}
@@ -309,10 +330,10 @@ func readElement(e nft.Element) (r plan.Rule, err error) {
 	return r, nil
 }
 
-// readPassing gives the elements of passSet, spelt as passElements spells
+// readPassing gives the elements of a passSet, spelt as passElements spells
 // them.
-func readPassing(rs *nft.Ruleset, t nft.Table) ([]string, error) {
-	set, _ := rs.Set(t, passSet)
+func readPassing(rs *nft.Ruleset, t nft.Table, six bool) ([]string, error) {
+	set, _ := rs.Set(t, passSet(six))
 	elements, err := set.Elements()
 	if err != nil {
 		return nil, err
@@ -320,7 +341,7 @@ func readPassing(rs *nft.Ruleset, t nft.Table) ([]string, error) {
 	var out []string
 	for _, e := range elements {
 		if len(e.Key) != 4 {
-			return nil, fmt.Errorf("set %s has an element of %d parts", passSet, len(e.Key))
+			return nil, fmt.Errorf("set %s has an element of %d parts", set.Name, len(e.Key))
 		}
 		source, err := e.Key[3].Prefix()
 		if err != nil {

@@ -17,19 +17,93 @@ const tablePrefix = "btplan_"
 // people's chains to let a packet pass.
 const passMark = "0x10000000"
 
-// The sets and maps of our table. Their keys end with the source address,
-// 0.0.0.0/0 for anyone.
+// The sets of our table beside the stores.
 const (
-	wanSet      = "wan"      // the interface towards the Internet
-	forwardMap  = "forward4" // ports that stay the same: to an address
-	shiftMap    = "shift4"   // ports that don't, one element each: to an address and port
-	passSet     = "pass4"    // what may pass: the same rules as seen behind the DNAT
-	forwardKey  = "meta l4proto . th dport . ip saddr"
-	passKey     = "ip daddr . meta l4proto . th dport . ip saddr"
-	passReply   = "ip saddr . meta l4proto . th sport . ip daddr"
-	anywhere    = "0.0.0.0/0"
+	wanSet      = "wan"         // the interface towards the Internet
 	generations = "generation_" // an empty chain named so, and after that at random
 )
+
+// store is a set or map of our table that holds entries: those of one IP
+// version whose ports stay the same, or don't. Its keys end with the source
+// address. Over IPv4 a port is the gateway's own and leads to a machine. Over
+// IPv6 packets come for the machine itself, so its address is in the key, and
+// as long as the port stays the same nothing has to be translated.
+type store struct {
+	name    string
+	six     bool
+	shifted bool // one element for each port: nft would send a range to its first
+}
+
+var stores = []store{
+	{name: "forward4"},
+	{name: "shift4", shifted: true},
+	{name: "accept6", six: true},
+	{name: "shift6", six: true, shifted: true},
+}
+
+// isMap says whether the store's elements lead somewhere.
+func (s store) isMap() bool { return s.shifted || !s.six }
+
+// key is what of a packet is looked up in the store.
+func (s store) key() string {
+	if s.six {
+		return passKey(true)
+	}
+	return "meta l4proto . th dport . ip saddr"
+}
+
+// header declares the store.
+func (s store) header() string {
+	switch {
+	case !s.isMap():
+		return "typeof " + s.key()
+	case s.shifted:
+		return "typeof " + s.key() + " : " + ipOf(s.six) + " daddr . th dport"
+	}
+	return "typeof " + s.key() + " : " + ipOf(s.six) + " daddr"
+}
+
+// storeOf is where an entry belongs.
+func storeOf(r plan.Rule) store {
+	for _, s := range stores {
+		if s.six == r.To.Addr().Is6() && s.shifted == (r.To.Port() != r.Ports.First) {
+			return s
+		}
+	}
+	panic("there is a store for every rule")
+}
+
+// What lets packets pass behind a translation: the same entries as they look
+// there. passSet is named after the IP version.
+func passSet(six bool) string {
+	if six {
+		return "pass6"
+	}
+	return "pass4"
+}
+
+func ipOf(six bool) string {
+	if six {
+		return "ip6"
+	}
+	return "ip"
+}
+
+func passKey(six bool) string {
+	return ipOf(six) + " daddr . meta l4proto . th dport . " + ipOf(six) + " saddr"
+}
+
+func passReply(six bool) string {
+	return ipOf(six) + " saddr . meta l4proto . th sport . " + ipOf(six) + " daddr"
+}
+
+// anywhere spells any source.
+func anywhere(six bool) string {
+	if six {
+		return "::/0"
+	}
+	return "0.0.0.0/0"
+}
 
 // chain is one chain of our table as it has to be.
 type chain struct {
@@ -43,50 +117,73 @@ type rule struct{ name, text string }
 
 func (r rule) comment() string { return "btplan:" + r.name }
 
-// chains is our table's machinery. What differs from one gateway to the next
-// is in its sets and maps.
+// machinery is the chains of our table, with or without those rules that are
+// for IPv6, which not every kernel takes. What else differs from one gateway to
+// the next is in the sets and maps.
 //
 // Packets from the WAN interface to an address of the gateway are forwarded;
 // so are those that come from inside for an address that isn't of the side
 // where they came in, that is, for the WAN address (hairpin). For the latter
 // the gateway stands in as the source, or the machine would answer its
 // neighbour directly and past the NAT.
-var chains = []chain{
-	{
-		// dstnat - 5: of two chains with the same priority the one that
-		// registered last would win.
-		nft.Chain{Name: "prerouting", Type: "nat", Hook: "prerouting", Priority: -105, Policy: "accept"},
-		[]rule{
-			{"from-wan", "iifname @" + wanSet + " fib daddr type local jump to_machine"},
-			{"hairpin", "iifname != @" + wanSet + " fib daddr type local fib daddr . iif type != local jump to_machine"},
+func machinery(six bool) []chain {
+	mark := " meta mark set meta mark or " + passMark
+	chains := []chain{
+		{
+			// dstnat - 5: of two chains with the same priority the one that
+			// registered last would win.
+			nft.Chain{Name: "prerouting", Type: "nat", Hook: "prerouting", Priority: -105, Policy: "accept"},
+			[]rule{
+				{"from-wan", "iifname @" + wanSet + " fib daddr type local jump to_machine"},
+				{"hairpin", "iifname != @" + wanSet + " fib daddr type local fib daddr . iif type != local jump to_machine"},
+			},
+		}, {
+			nft.Chain{Name: "to_machine"},
+			[]rule{
+				{"forward", "dnat ip to " + stores[0].key() + " map @" + stores[0].name},
+				{"shift", "meta l4proto { tcp, udp } dnat ip to " + stores[1].key() + " map @" + stores[1].name},
+			},
+		}, {
+			// Twice: before the earliest chain that may drop, and once more
+			// behind those that set the whole mark to something else
+			// (mangle, -150) and before those that usually drop (filter, 0).
+			nft.Chain{Name: "forward_first", Type: "filter", Hook: "forward", Priority: -1000, Policy: "accept"},
+			[]rule{{"pass-first", "jump pass"}},
+		}, {
+			nft.Chain{Name: "forward", Type: "filter", Hook: "forward", Priority: -10, Policy: "accept"},
+			[]rule{{"pass-again", "jump pass"}},
+		}, {
+			nft.Chain{Name: "pass"},
+			passRules(false, mark),
+		}, {
+			nft.Chain{Name: "postrouting", Type: "nat", Hook: "postrouting", Priority: 95, Policy: "accept"},
+			[]rule{
+				{"masquerade", "iifname != @" + wanSet + " ct status dnat " + passKey(false) + " @" + passSet(false) + " masquerade"},
+			},
 		},
-	}, {
-		nft.Chain{Name: "to_machine"},
-		[]rule{
-			{"forward", "dnat ip to " + forwardKey + " map @" + forwardMap},
-			{"shift", "meta l4proto { tcp, udp } dnat ip to " + forwardKey + " map @" + shiftMap},
-		},
-	}, {
-		// Twice: before the earliest chain that may drop, and once more
-		// behind those that set the whole mark to something else
-		// (mangle, -150) and before those that usually drop (filter, 0).
-		nft.Chain{Name: "forward_first", Type: "filter", Hook: "forward", Priority: -1000, Policy: "accept"},
-		[]rule{{"pass-first", "jump pass"}},
-	}, {
-		nft.Chain{Name: "forward", Type: "filter", Hook: "forward", Priority: -10, Policy: "accept"},
-		[]rule{{"pass-again", "jump pass"}},
-	}, {
-		nft.Chain{Name: "pass"},
-		[]rule{
-			{"pass", "ct status dnat ct direction original " + passKey + " @" + passSet + " meta mark set meta mark or " + passMark},
-			{"pass-reply", "ct status dnat ct direction reply " + passReply + " @" + passSet + " meta mark set meta mark or " + passMark},
-		},
-	}, {
-		nft.Chain{Name: "postrouting", Type: "nat", Hook: "postrouting", Priority: 95, Policy: "accept"},
-		[]rule{
-			{"masquerade", "iifname != @" + wanSet + " ct status dnat " + passKey + " @" + passSet + " masquerade"},
-		},
-	},
+	}
+	if six {
+		accept, shift := stores[2], stores[3]
+		prerouting, pass := &chains[0], &chains[4]
+		prerouting.rules = append(prerouting.rules,
+			rule{"shift-6", "meta l4proto { tcp, udp } dnat ip6 to " + shift.key() + " map @" + shift.name})
+		pass.rules = append(append(pass.rules, passRules(true, mark)...),
+			rule{"accept-6", "ct direction original " + passKey(true) + " @" + accept.name + mark},
+			rule{"accept-6-reply", "ct direction reply " + passReply(true) + " @" + accept.name + mark})
+	}
+	return chains
+}
+
+// passRules mark what has been translated by us, and the answers to it.
+func passRules(six bool, mark string) []rule {
+	suffix := ""
+	if six {
+		suffix = "-6"
+	}
+	return []rule{
+		{"pass" + suffix, "ct status dnat ct direction original " + passKey(six) + " @" + passSet(six) + mark},
+		{"pass-reply" + suffix, "ct status dnat ct direction reply " + passReply(six) + " @" + passSet(six) + mark},
+	}
 }
 
 // entry is one forward of our table. Its comment holds mark and seal; one
@@ -96,13 +193,20 @@ type entry struct {
 	comment string
 }
 
-// shifted says whether the ports on the machine differ from those outside.
-func (e entry) shifted() bool { return e.rule.To.Port() != e.rule.Ports.First }
+// hasIPv6 says whether some entry is for IPv6.
+func hasIPv6(entries []entry) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is6() })
+}
 
-// sources spells who may connect.
-func spellSources(sources []netip.Prefix) []string {
+// hasIPv4 says whether some entry is for IPv4.
+func hasIPv4(entries []entry) bool {
+	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is4() })
+}
+
+// spellSources spells who may connect.
+func spellSources(sources []netip.Prefix, six bool) []string {
 	if len(sources) == 0 {
-		return []string{anywhere}
+		return []string{anywhere(six)}
 	}
 	out := make([]string, 0, len(sources))
 	for _, p := range sources {
@@ -111,42 +215,52 @@ func spellSources(sources []netip.Prefix) []string {
 	return out
 }
 
-// elements spells e for its map.
+// elements spells e for its store.
 func (e entry) elements() []string {
-	var out []string
+	s := storeOf(e.rule)
 	comment := ""
 	if e.comment != "" {
 		comment = " comment " + nft.Quote(e.comment)
 	}
 	addr := e.rule.To.Addr().String()
-	for _, source := range spellSources(e.rule.Sources) {
-		if !e.shifted() {
-			out = append(out, fmt.Sprintf("%s . %s . %s%s : %s", e.rule.Protocol, e.rule.Ports, source, comment, addr))
-			continue
-		}
-		// nft would send every port of a range to the first one.
-		for i := range e.rule.Ports.Count() {
-			out = append(out, fmt.Sprintf("%s . %d . %s%s : %s . %d",
-				e.rule.Protocol, int(e.rule.Ports.First)+i, source, comment, addr, int(e.rule.To.Port())+i))
+	head := string(e.rule.Protocol) + " . "
+	if s.six {
+		head = addr + " . " + head
+	}
+	var out []string
+	for _, source := range spellSources(e.rule.Sources, s.six) {
+		switch {
+		case !s.isMap():
+			out = append(out, head+e.rule.Ports.String()+" . "+source+comment)
+		case !s.shifted:
+			out = append(out, head+e.rule.Ports.String()+" . "+source+comment+" : "+addr)
+		default:
+			for i := range e.rule.Ports.Count() {
+				out = append(out, fmt.Sprintf("%s%d . %s%s : %s . %d",
+					head, int(e.rule.Ports.First)+i, source, comment, addr, int(e.rule.To.Port())+i))
+			}
 		}
 	}
 	return out
 }
 
-// passElements spells the elements of passSet for these entries: what they
+// passElements spells the elements of one passSet for these entries: what they
 // let through, as seen behind the DNAT. Two entries may lead to the same port,
 // and a kernel takes no elements that overlap, so the ports are cut where an
 // entry begins or ends, and each piece gets all of its sources.
-func passElements(entries []entry) []string {
+func passElements(entries []entry, six bool) []string {
 	byTarget := map[string][]plan.Rule{}
 	for _, e := range entries {
+		if s := storeOf(e.rule); s.six != six || !s.isMap() {
+			continue
+		}
 		t := passTarget(e.rule)
 		byTarget[t] = append(byTarget[t], e.rule)
 	}
 	var out []string
 	for t, rules := range byTarget {
 		for _, piece := range cut(rules) {
-			for _, source := range spellSources(piece.Sources) {
+			for _, source := range spellSources(piece.Sources, six) {
 				out = append(out, t+" . "+piece.Ports.String()+" . "+source)
 			}
 		}
@@ -175,7 +289,7 @@ func cut(rules []plan.Rule) []plan.Rule {
 		to, _ := slices.BinarySearch(bounds, int(r.ToPorts().Last)+1)
 		for i := from; i < to; i++ {
 			if len(r.Sources) == 0 {
-				sources[i] = append(sources[i], netip.MustParsePrefix(anywhere))
+				sources[i] = append(sources[i], netip.PrefixFrom(r.To.Addr(), 0).Masked())
 			}
 			sources[i] = append(sources[i], r.Sources...)
 		}
@@ -198,21 +312,32 @@ func cut(rules []plan.Rule) []plan.Rule {
 
 // renderTable spells our table.
 func renderTable(t nft.Table, wan, generation string, entries []entry) string {
-	var forward, shift []string
+	six := hasIPv6(entries)
+	elements := map[string][]string{}
 	for _, e := range entries {
-		if e.shifted() {
-			shift = append(shift, e.elements()...)
-		} else {
-			forward = append(forward, e.elements()...)
-		}
+		name := storeOf(e.rule).name
+		elements[name] = append(elements[name], e.elements()...)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s {\n", t)
 	fmt.Fprintf(&b, " chain %s%s { }\n", generations, generation)
 	renderSet(&b, "set", wanSet, "type ifname", []string{nft.Quote(wan)})
-	renderSet(&b, "map", forwardMap, "typeof "+forwardKey+" : ip daddr; flags interval", forward)
-	renderSet(&b, "map", shiftMap, "typeof "+forwardKey+" : ip daddr . th dport; flags interval", shift)
-	renderSet(&b, "set", passSet, "typeof "+passKey+"; flags interval", passElements(entries))
+	for _, s := range stores {
+		if s.six && !six {
+			continue
+		}
+		keyword := "set"
+		if s.isMap() {
+			keyword = "map"
+		}
+		renderSet(&b, keyword, s.name, s.header()+"; flags interval", elements[s.name])
+	}
+	for _, v6 := range []bool{false, true} {
+		if six || !v6 {
+			renderSet(&b, "set", passSet(v6), "typeof "+passKey(v6)+"; flags interval", passElements(entries, v6))
+		}
+	}
+	chains := machinery(six)
 	// A jump needs its target declared before it.
 	for _, c := range chains {
 		fmt.Fprintf(&b, " chain %s {", c.Name)
@@ -260,7 +385,7 @@ func transaction(base *state, entries []entry, generation string) string {
 		b.WriteString(renderTable(base.table, base.wan, generation, entries))
 	}
 	for _, h := range base.hooks {
-		h.render(&b, base.hookComment, len(entries) > 0)
+		h.render(&b, base.hookComment, h.serves(entries))
 	}
 	return b.String()
 }

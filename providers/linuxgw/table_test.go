@@ -128,7 +128,7 @@ func TestPassElements(t *testing.T) {
 		for _, r := range test.rules {
 			entries = append(entries, entry{rule: r})
 		}
-		if diff := cmp.Diff(test.want, passElements(entries)); diff != "" {
+		if diff := cmp.Diff(test.want, passElements(entries, false)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
