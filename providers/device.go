@@ -54,6 +54,13 @@ type ReadingBack interface {
 	ReadBack() *Reading
 }
 
+// Guarding is a device that is reached by what it filters.
+type Guarding interface {
+	// Guard gives an error if the device, with this rule, could not be
+	// reached any more the way it was for the latest Read.
+	Guard(plan.Rule) error
+}
+
 // Reading is what a device held at one moment.
 type Reading struct {
 	Rules []plan.Live

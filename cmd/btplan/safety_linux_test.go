@@ -180,3 +180,51 @@ func TestLabReboot(t *testing.T) {
 	boot()
 	c.reaches(c.Client, "tcp", "6881", "")
 }
+
+// A plan that would send btplan's own connection to a machine is refused, by
+// the way by which btplan came; the same plan by another way is none.
+func TestLabOwnPort(t *testing.T) {
+	h := newHome(t)
+	h.Gateway.LetIn(h.Control, lab.GatewayWAN)
+	before := h.Gateway.RuleSet()
+	dir := t.TempDir()
+	plan := func(host string) (int, string) {
+		source := fmt.Sprintf(`
+btplan {
+  project = "cabin"
+}
+gateway "linux" "edge" {
+  wan_interface = "wan0"
+  ssh {
+    host = %q
+    user = "root"
+  }
+}
+machine "pc" {
+  address = %q
+}
+port_range "ssh" {
+  machine  = machine.pc
+  gateways = [gateway.edge]
+  ports    = 22
+}
+`, host, lab.SeedboxLAN)
+		if err := os.WriteFile(filepath.Join(dir, "main.btp.hcl"), []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return h.exec("-chdir="+dir, "apply", "-auto-approve")
+	}
+	code, out := plan(lab.GatewayWAN)
+	if code != 1 || !strings.Contains(out, "Error: gateway.edge would not be reached any more") || !strings.Contains(out, "main.btp.hcl line 15") {
+		t.Errorf("by the WAN address: exit code %d:\n%s", code, out)
+	}
+	if after := h.Gateway.RuleSet(); after != before {
+		t.Errorf("touched:\n%s", after)
+	}
+	if code, out := plan(lab.GatewayLAN); code != 0 {
+		t.Errorf("by the LAN address: exit code %d:\n%s", code, out)
+	}
+	if code, out := h.exec("-chdir="+dir, "plan", "-detailed-exitcode"); code != 0 {
+		t.Errorf("the plan after it: exit code %d:\n%s", code, out)
+	}
+}

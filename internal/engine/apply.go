@@ -69,11 +69,13 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, hcl.Diagnost
 // applyPhase changes these devices side by side.
 func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[plan.Addr][]plan.Resource, result *Result) hcl.Diagnostics {
 	outcomes := make([][]error, len(devices)) // nil: not attempted
+	known := make([][]providers.Problem, len(devices))
 	var group errgroup.Group
 	group.SetLimit(max(1, e.Parallelism))
 	for i, d := range devices {
 		group.Go(func() error {
 			if ctx.Err() == nil && !e.stopped.Load() {
+				known[i] = d.reading.Problems
 				outcomes[i] = e.applyDevice(ctx, d, pending[d.addr])
 			}
 			return nil
@@ -103,6 +105,9 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 			}
 		}
 		diags = append(diags, applyDiagnostics(d, resources, outcomes[i])...)
+		if d.reading != nil {
+			diags = append(diags, problemDiagnostics(d, d.reading.Problems, known[i])...)
+		}
 	}
 	return diags
 }

@@ -203,14 +203,25 @@ func readDiagnostics(devices []*device) hcl.Diagnostics {
 			})
 			continue
 		}
-		for _, p := range d.reading.Problems {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagWarning,
-				Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
-				Detail:   p.Detail,
-				Subject:  d.declRange.Ptr(),
-			})
+		diags = append(diags, problemDiagnostics(d, d.reading.Problems, nil)...)
+	}
+	return diags
+}
+
+// problemDiagnostics tells of the problems seen on a device, but for those
+// that were told already.
+func problemDiagnostics(d *device, problems, known []providers.Problem) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, p := range problems {
+		if slices.Contains(known, p) {
+			continue
 		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning,
+			Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
+			Detail:   p.Detail,
+			Subject:  d.declRange.Ptr(),
+		})
 	}
 	return diags
 }

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -43,7 +44,37 @@ func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	diags := readDiagnostics(e.devices)
 	p, more := e.diff(e.devices)
 	diags = append(diags, more...)
+	diags = append(diags, e.guard(p)...)
 	return p, append(diags, e.unmatchedTargets(p)...)
+}
+
+// guard refuses changes that would shut btplan itself out.
+func (e *Engine) guard(p *plan.Plan) hcl.Diagnostics {
+	guards := map[plan.Addr]providers.Guarding{}
+	for _, d := range e.devices {
+		if g, ok := d.Device.(providers.Guarding); ok && d.readErr == nil {
+			guards[d.addr] = g
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, r := range p.Pending() {
+		g := guards[r.Device]
+		for _, c := range r.Changes {
+			if g == nil || c.Action == plan.NoOp || c.After == nil {
+				continue
+			}
+			if err := g.Guard(*c.After); err != nil {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError,
+					Summary:  fmt.Sprintf("%s would not be reached any more", r.Device),
+					Detail:   sentence(err),
+					Subject:  r.DeclRange.Ptr(),
+				})
+				break
+			}
+		}
+	}
+	return diags
 }
 
 // diff compares what was read of these devices with what is wanted of them,

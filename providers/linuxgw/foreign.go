@@ -142,31 +142,35 @@ func (s selector) isDport() bool {
 	return s.Payload != nil && s.Payload.Field == "dport" && slices.Contains([]string{"tcp", "udp", "th"}, s.Payload.Protocol)
 }
 
-// narrow takes in one match statement. What it doesn't understand leaves m
-// wider than the rule is, never narrower.
-func (m *match) narrow(body json.RawMessage, wan string) {
+// narrow takes in one match statement, and says whether it understood it. What
+// it doesn't understand leaves m wider than the rule is, never narrower.
+func (m *match) narrow(body json.RawMessage, wan string) bool {
 	var s struct {
 		Op    string
 		Left  selector
 		Right json.RawMessage
 	}
 	if json.Unmarshal(body, &s) != nil || s.Op != "==" && s.Op != "in" {
-		return
+		return false
 	}
 	values := parseValues(s.Right)
 	switch {
 	case s.Left.isDport():
 		m.setProtocol(s.Left.Payload.Protocol)
 		m.ports = portsOf(values)
+		return len(m.ports) > 0
 	case s.Left.Meta != nil && s.Left.Meta.Key == "l4proto",
 		s.Left.Payload != nil && s.Left.Payload.Protocol == "ip" && s.Left.Payload.Field == "protocol":
 		if len(values) == 1 {
 			m.setProtocol(values[0].String())
 		}
+		return len(values) == 1 && len(m.protocols) == 1
 	case s.Left.Meta != nil && (s.Left.Meta.Key == "iifname" || s.Left.Meta.Key == "iif"):
 		plain := len(values) > 0 && !slices.ContainsFunc(values, func(d nft.Datum) bool { return strings.ContainsAny(d.From, "*@") })
 		m.elsewhere = plain && wan != "" && !slices.ContainsFunc(values, func(d nft.Datum) bool { return d.From == wan })
+		return plain
 	}
+	return false
 }
 
 func (m *match) setProtocol(name string) {

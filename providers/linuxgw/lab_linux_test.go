@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -498,6 +499,25 @@ func TestLabProblems(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with rules", func(t *testing.T) {
+		g := openInside(t, nat.Gateway, "home", "wan0")
+		nat.Gateway.Sh(`nft 'add table inet raw; add chain inet raw pre { type filter hook prerouting priority raw; }; add rule inet raw pre iifname wan0 udp dport 7000-7010 counter drop; add rule inet raw pre iifname wan0 tcp dport 1-10 drop; add rule inet raw pre fib saddr . iif oif missing drop'
+sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0`)
+		g.make(t,
+			forward(t, plan.TCP, "6881", "192.168.78.11:6881"), // on no network
+			forward(t, plan.TCP, "6882", lab.ClientWAN+":6882"),
+			forward(t, plan.UDP, "7005", lab.SeedboxLAN+":7005"),
+			forward(t, plan.TCP, "7006", "["+lab.SeedboxLAN6+"]:7006"))
+		var got []string
+		for _, p := range g.ReadBack().Problems {
+			got = append(got, p.Summary)
+		}
+		want := []string{"IPv6 forwarding is off", "No route to 192.168.78.11", lab.ClientWAN + " is on the wrong side", "UDP ports are dropped early"}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		g.make(t)
+	})
 	t.Run("no default route", func(t *testing.T) {
 		_, err := openInside(t, nat.Gateway, "home", "").Read(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "set wan_interface") {

@@ -24,6 +24,8 @@ type state struct {
 	hookComment string
 	hooks       []hook
 	boot        boot
+	routes      routes
+	login       login
 
 	rules          []plan.Live
 	foreignEntries []entry // in our table, but not ours
@@ -36,15 +38,16 @@ func newState(g *gateway, f *facts) (*state, error) {
 	s := &state{
 		project:     g.project,
 		boot:        f.boot,
+		routes:      f.routes,
+		login:       f.login,
 		table:       g.table,
 		exists:      f.own.HasTable(g.table),
 		listing:     f.ownListing,
 		wan:         g.wan,
 		hookComment: hookComment(g.project),
-		problems:    problems(g, f),
 	}
 	if s.wan == "" {
-		s.wan = f.defaultInterface
+		s.wan = f.routes.defaultInterface()
 	}
 	if s.wan == "" {
 		return nil, errors.New("the gateway has no default route to tell which of its interfaces leads to the Internet: set wan_interface in its block")
@@ -66,6 +69,7 @@ func newState(g *gateway, f *facts) (*state, error) {
 	for i := range s.rules {
 		s.rules[i].Device = g.addr
 	}
+	s.problems = s.findProblems(g, f)
 	return s, nil
 }
 

@@ -146,7 +146,7 @@ func TestDefaultInterface(t *testing.T) {
 		"a strange name":     {head + "a;b\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n", ""},
 		"half a line":        {head + "wan0\t00000000\t0102", ""},
 	} {
-		if got := parseDefaultInterface(test.routes); got != test.want {
+		if got := parseRoutes(test.routes).defaultInterface(); got != test.want {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
