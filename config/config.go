@@ -48,8 +48,8 @@ type Machine struct {
 	Addr      plan.Addr
 	Address   netip.Addr
 	Address6  netip.Addr // its IPv6 address beside an IPv4 one; zero: none
-	SSH       *SSH // nil: not reached by SSH
-	Local     bool // this computer
+	SSH       *SSH       // nil: not reached by SSH
+	Local     bool       // this computer
 	Firewall  *Firewall
 	DeclRange hcl.Range
 }

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/btplan/btplan/internal/lab"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
-	"os"
-	"path/filepath"
 )
 
 // BenchmarkLabPlan compares a whole `btplan plan`, from the start of the

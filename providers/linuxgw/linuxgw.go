@@ -167,7 +167,7 @@ func explain(err error) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
-	stderr := string(exit.Stderr)
+	stderr := exit.Stderr
 	switch {
 	case exit.Code == 127 || strings.Contains(stderr, "nft: not found") || strings.Contains(stderr, "nft: command not found"):
 		return fmt.Errorf("there is no nft on the gateway: install the package nftables there: %w", err)
