@@ -228,3 +228,132 @@ port_range "ssh" {
 		t.Errorf("the plan after it: exit code %d:\n%s", code, out)
 	}
 }
+
+// All of it on a gateway such as OpenWrt is: Dropbear, and busybox for a shell
+// and tools.
+func TestLabOpenWrt(t *testing.T) {
+	c := newCabin(t)
+	c.Gateway.ServeDropbear("flock")
+	c.Gateway.WriteFile("/etc/rc.local", "exit 0\n", 0o755)
+	before := c.Gateway.RuleSet()
+	c.write(lab.SeedboxLAN)
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+
+	held := c.Gateway.RuleSet()
+	c.write(lab.DesktopLAN)
+	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
+	c.must(6, "Error: gateway.edge could not be changed", "apply", "-auto-approve")
+	<-cut
+	c.awaitRules(held, revertAfter+grace)
+	c.Control.Mend()
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	c.reaches(c.Client, "tcp", "6881", "desktop from "+lab.ClientWAN)
+
+	c.Gateway.Restart("nft -f /etc/nftables.conf; sh /etc/rc.local")
+	c.reaches(c.Client, "tcp", "6881", "desktop from "+lab.ClientWAN)
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
+	if after := c.Gateway.RuleSet(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+	if got := c.Gateway.ReadFile("/etc/rc.local"); got != "exit 0\n" {
+		t.Errorf("/etc/rc.local is %q", got)
+	}
+}
+
+// Where systemd runs, a unit of our own brings the rules back: at boot, and
+// when the unit that loads the gateway's own rules starts again.
+func TestLabSystemd(t *testing.T) {
+	c := newCabin(t)
+	c.Gateway.ServeSystemd()
+	c.Gateway.Sh("systemctl enable nftables.service; systemctl start nftables.service") // Debian's own unit
+	units := func() string { return c.Gateway.Sh("cd /etc/systemd/system; find . | sort") }
+	before := units()
+	c.write(lab.SeedboxLAN)
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+	if err := c.Gateway.VerifyUnit("/etc/systemd/system/btplan-cabin.service"); err != nil {
+		t.Error(err)
+	}
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+
+	for _, verb := range []string{"restart", "reload"} {
+		c.Gateway.Sh("systemctl " + verb + " nftables.service")
+		c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+		c.must(0, "No changes.", "plan", "-detailed-exitcode")
+	}
+	c.Gateway.Restart("systemctl default")
+	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+	c.must(0, "No changes.", "plan", "-detailed-exitcode")
+
+	c.Gateway.Sh("systemctl disable btplan-cabin.service")
+	c.must(2, "it isn't saved as it is for the next boot", "plan", "-detailed-exitcode")
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+
+	// The change that is cut off is taken back by systemd.
+	held := c.Gateway.RuleSet()
+	c.write(lab.DesktopLAN)
+	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
+	c.must(6, "Error: gateway.edge could not be changed", "apply", "-auto-approve")
+	<-cut
+	c.awaitRules(held, revertAfter+grace)
+	c.Control.Mend()
+
+	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
+	if after := units(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+	c.Gateway.Restart("systemctl default")
+	c.reaches(c.Client, "tcp", "6881", "")
+}
+
+// Under a load of new connections, applying again and again loses none, nor a
+// flow that was there before.
+func TestLabReapplyUnderLoad(t *testing.T) {
+	c := newCabin(t)
+	c.Seedbox.ListenLines(7000)
+	c.write(lab.SeedboxLAN)
+	source := filepath.Join(c.dir, "main.btp.hcl")
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra := func(port int) {
+		t.Helper()
+		block := fmt.Sprintf(`
+port_range "kept" {
+  machine  = machine.pc
+  gateways = [gateway.edge]
+  ports    = 7000
+}
+port_range "changing" {
+  machine  = machine.pc
+  gateways = [gateway.edge]
+  ports    = %d
+  protocols = ["tcp", "udp"]
+}
+`, port)
+		if err := os.WriteFile(source, []byte(string(text)+block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	extra(8000)
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	flow := c.Client.Hold("tcp", lab.GatewayWAN+":7000")
+	c.Seedbox.Listen("udp", 6882)
+	const applies, rate = 30, 100
+	load := c.Client.Load("tcp", lab.GatewayWAN+":6881", rate, 100*rate)
+	for i := range applies {
+		extra(8001 + i)
+		c.must(0, "Apply complete!", "apply", "-auto-approve")
+	}
+	opened, failed := load.Stop()
+	if len(failed) > 0 || opened < applies {
+		t.Errorf("%d of %d new connections failed during %d applies, the first: %v", len(failed), opened, applies, failed[0])
+	}
+	if err := flow.Alive(); err != nil {
+		t.Errorf("the flow that was there before: %v", err)
+	}
+}
