@@ -3,72 +3,144 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/btplan/btplan/internal/lab"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+	"golang.org/x/sync/errgroup"
 )
 
-// BenchmarkLabPlan compares a whole `btplan plan`, from the start of the
-// process, with the least that any program in Go could do to look at the same
-// gateway: one dial and one exec of nft by x/crypto/ssh. The two take turns;
-// x-floor is the ratio of their times.
+// The benchmarks here compare a whole run of btplan, from the start of the
+// process, with the least that any program in Go could do on the same gateway:
+// so many dials and execs by x/crypto/ssh. The two take turns. x-floor is the
+// ratio of their times.
+
+// BenchmarkLabPlan: a plan of one gateway against a dial and an exec.
 func BenchmarkLabPlan(b *testing.B) {
 	h := newHome(b)
 	h.must(0, "Apply complete!", "apply", "-auto-approve")
-	floor := newFloor(b, h)
-	var planTime, floorTime time.Duration
+	floor := newFloor(b, h.Control)
+	againstFloor(b,
+		func() { floor.exec(b, floor.dial(b, lab.GatewayLAN), "nft -j list ruleset") },
+		func() { h.must(0, "No changes.", "plan", "-detailed-exitcode") })
+}
+
+// BenchmarkLabApply: an apply against two dials and three execs. The floor's
+// second exec is a change of the same kind.
+func BenchmarkLabApply(b *testing.B) {
+	c := newCabin(b)
+	machines := []string{lab.SeedboxLAN, lab.DesktopLAN}
+	c.write(machines[0])
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	floor := newFloor(b, c.Control)
+	n := 0
+	againstFloor(b,
+		func() {
+			client := floor.dial(b, lab.GatewayLAN)
+			floor.exec(b, client, "nft -j list ruleset")
+			floor.exec(b, client, "nft 'add table inet floor; delete table inet floor'; nft -j list ruleset")
+			floor.exec(b, floor.dial(b, lab.GatewayLAN), "true")
+		},
+		func() {
+			n++
+			c.write(machines[n%2])
+			c.must(0, "Apply complete!", "apply", "-auto-approve")
+		})
+}
+
+// BenchmarkLabManyPlans: a plan of 100 gateways against as many bare dials,
+// as many at once. rss-MB is the most memory that btplan took.
+func BenchmarkLabManyPlans(b *testing.B) {
+	const parallelism = 32 // btplan's default
+	g := lab.NewGateways(b, 100)
+	btplan, dir := lab.Build(b), writeMany(b, g)
+	floor := newFloor(b, g.Control)
+	peak := int64(0)
+	againstFloor(b,
+		func() {
+			var group errgroup.Group
+			group.SetLimit(parallelism)
+			for _, addr := range g.Addrs {
+				group.Go(func() error { return floor.dial(b, addr).Close() })
+			}
+			if err := group.Wait(); err != nil {
+				b.Fatal(err)
+			}
+		},
+		func() {
+			c := g.Control.Command(b.Context(), btplan, "-chdir="+dir, "plan")
+			if out, err := c.CombinedOutput(); err != nil {
+				b.Fatalf("%v:\n%s", err, out)
+			}
+			peak = max(peak, c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) // KiB, see getrusage(2)
+		})
+	b.ReportMetric(float64(peak)/1024, "rss-MB")
+}
+
+// againstFloor times both, in turns.
+func againstFloor(b *testing.B, floor, run func()) {
+	b.Helper()
+	var floorTime, runTime time.Duration
 	for b.Loop() {
 		start := time.Now()
 		floor()
 		middle := time.Now()
-		h.must(0, "No changes.", "plan", "-detailed-exitcode")
+		run()
 		floorTime += middle.Sub(start)
-		planTime += time.Since(middle)
+		runTime += time.Since(middle)
 	}
-	b.ReportMetric(float64(planTime)/float64(floorTime), "x-floor")
-	b.ReportMetric(float64(floorTime.Milliseconds())/float64(b.N), "floor-ms")
-	b.ReportMetric(float64(planTime.Milliseconds())/float64(b.N), "plan-ms")
+	b.ReportMetric(float64(runTime)/float64(floorTime), "x-floor")
+	b.ReportMetric(float64(floorTime.Milliseconds())/float64(b.N), "floor-ms/op")
+	b.ReportMetric(float64(runTime.Milliseconds())/float64(b.N), "run-ms/op")
 }
 
-// newFloor gives a dial and an exec with the control host's key.
-func newFloor(b *testing.B, h *home) func() {
+// floor dials as the root of a host of the lab, with its key and known hosts.
+type floor struct {
+	from   *lab.Host
+	config ssh.ClientConfig
+}
+
+func newFloor(b *testing.B, from *lab.Host) *floor {
 	b.Helper()
-	key, err := ssh.ParsePrivateKey([]byte(h.Control.ReadFile("/root/.ssh/id_ed25519")))
+	key, err := ssh.ParsePrivateKey([]byte(from.ReadFile("/root/.ssh/id_ed25519")))
 	if err != nil {
 		b.Fatal(err)
 	}
 	known := filepath.Join(b.TempDir(), "known_hosts")
-	if err := os.WriteFile(known, []byte(h.Control.ReadFile("/root/.ssh/known_hosts")), 0o600); err != nil {
+	if err := os.WriteFile(known, []byte(from.ReadFile("/root/.ssh/known_hosts")), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	check, err := knownhosts.New(known)
 	if err != nil {
 		b.Fatal(err)
 	}
-	config := &ssh.ClientConfig{User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: check,
-		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519}}
-	return func() {
-		conn, err := h.Control.Dial("tcp", lab.GatewayLAN+":22", lab.Patient)
-		if err != nil {
-			b.Fatal(err)
-		}
-		transport, channels, requests, err := ssh.NewClientConn(conn, lab.GatewayLAN+":22", config)
-		if err != nil {
-			b.Fatal(err)
-		}
-		client := ssh.NewClient(transport, channels, requests)
-		session, err := client.NewSession()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := session.Output("nft -j list ruleset"); err != nil {
-			b.Fatal(err)
-		}
-		if err := client.Close(); err != nil {
-			b.Fatal(err)
-		}
+	return &floor{from, ssh.ClientConfig{
+		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(key)},
+		HostKeyCallback: check, HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+	}}
+}
+
+func (f *floor) dial(b *testing.B, host string) *ssh.Client {
+	conn, err := f.from.Dial("tcp", host+":22", lab.Patient)
+	if err != nil {
+		b.Fatal(err)
+	}
+	transport, channels, requests, err := ssh.NewClientConn(conn, host+":22", &f.config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ssh.NewClient(transport, channels, requests)
+}
+
+func (f *floor) exec(b *testing.B, client *ssh.Client, command string) {
+	session, err := client.NewSession()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if out, err := session.CombinedOutput(command); err != nil {
+		b.Fatalf("%s: %v:\n%s", command, err, out)
 	}
 }
