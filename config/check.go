@@ -167,12 +167,12 @@ func (l *loader) checkUse() {
 	}
 }
 
-// hops are the machine blocks that gateways refer to: those from which they
-// are talked to.
+// hops are the machine blocks that gateways and other machines refer to: those
+// from which they are talked to.
 func (l *loader) hops() map[plan.Addr]bool {
 	out := map[plan.Addr]bool{}
 	for _, n := range l.nodes {
-		if n.block == nil || n.block.addr.Block != plan.BlockGateway {
+		if n.block == nil || n.block.addr.Block == plan.BlockPortRange {
 			continue
 		}
 		for _, dep := range n.deps {

@@ -80,6 +80,8 @@ type SSH struct {
 	KnownHostsFile string
 	Timeout        time.Duration
 	Sudo           bool
+	Jump           *SSH // the host that the way goes by; its own Jump is the one before
+	Direct         bool // jump = "none": the way goes by no other host
 	DeclRange      hcl.Range
 }
 

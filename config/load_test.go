@@ -165,7 +165,14 @@ func dump(t *testing.T, c *Config) string {
 			b.WriteString(" local")
 		}
 		if ssh != nil {
-			fmt.Fprintf(&b, " ssh(%s@%s:%d key=%q known=%q timeout=%s sudo=%t)", ssh.User, ssh.Host, ssh.Port, ssh.IdentityFile, ssh.KnownHostsFile, ssh.Timeout, ssh.Sudo)
+			fmt.Fprintf(&b, " ssh(%s@%s:%d key=%q known=%q timeout=%s sudo=%t", ssh.User, ssh.Host, ssh.Port, ssh.IdentityFile, ssh.KnownHostsFile, ssh.Timeout, ssh.Sudo)
+			if ssh.Direct {
+				b.WriteString(" direct")
+			}
+			for hop := ssh.Jump; hop != nil; hop = hop.Jump {
+				fmt.Fprintf(&b, " via %s@%s:%d", hop.User, hop.Host, hop.Port)
+			}
+			b.WriteString(")")
 		}
 	}
 	for _, m := range c.Machines {

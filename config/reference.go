@@ -66,6 +66,10 @@ func (l *loader) follow(n *node, expr hcl.Expression, t hcl.Traversal, seen map[
 	if !exists {
 		n.wrong[full] = true
 		l.fail(t[:2].SourceRange(), "Unknown reference", "There is no %s.%s", full, l.suggestName(root, name))
+	} else if target == n && n.jumpExpr() == expr {
+		n.wrong[full] = true
+		l.fail(t.SourceRange(), "Jump host behind itself", "%s would be reached by way of itself, or of another instance of its own block, whose way is the same. Name a host that is reached in another way.", full)
+		exists = false
 	} else if detail := l.misuse(target, t); detail != "" {
 		n.wrong[full] = true
 		l.fail(t.SourceRange(), "Unsuitable reference", "%s", detail)

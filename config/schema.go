@@ -49,6 +49,6 @@ var (
 		hcl.BlockHeaderSchema{Type: "ssh"},
 	)
 	portRangeSchema = schemaOf("for_each", "count", "!machine", "gateways", "!ports", "wan_ports", "protocols", "sources")
-	sshSchema       = schemaOf("host", "port", "user", "identity_file", "known_hosts_file", "timeout", "sudo")
+	sshSchema       = schemaOf("host", "port", "user", "identity_file", "known_hosts_file", "timeout", "sudo", "jump")
 	outputSchema    = schemaOf("!value", "description", "sensitive")
 )

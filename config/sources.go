@@ -54,7 +54,11 @@ func (l *loader) listDir() sources {
 	}
 	src := l.pick(names)
 	if len(src.config) == 0 && !l.diags.HasErrors() {
-		l.failFile("No configuration", "There is no *.btp.hcl or *.btp.json file in %s. Write one, or say with -chdir where it is.", l.dir)
+		where := l.dir
+		if filepath.Clean(where) == "." {
+			where = "the current directory"
+		}
+		l.failFile("No configuration", "There is no *.btp.hcl or *.btp.json file in %s. Write one, or say with -chdir where it is.", where)
 	}
 	return src
 }

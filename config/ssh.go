@@ -57,6 +57,7 @@ func (l *loader) ssh(b *block, inst instance, host string) *SSH {
 	out.User = f.word("user")
 	out.IdentityFile = f.word("identity_file")
 	out.KnownHostsFile = f.word("known_hosts_file")
+	f.jump(out)
 	return out
 }
 
