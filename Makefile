@@ -11,14 +11,19 @@ LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
 # The programs that the tests run, and the Debian packages that they are in.
 PROGRAMS = \
+	busybox:busybox-static \
 	conntrack:conntrack \
+	dbus-daemon:dbus \
 	dropbear:dropbear-bin \
+	firewalld:firewalld \
+	flock:util-linux \
 	ip:iproute2 \
 	iptables:iptables \
 	nft:nftables \
 	ssh:openssh-client \
 	sshd:openssh-server \
-	sysctl:procps
+	sysctl:procps \
+	systemctl:systemd
 
 # The packages whose tests use the lab, and the lab itself.
 LAB_PACKAGES = $(shell $(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -F /internal/lab | cut -d' ' -f1)

@@ -104,6 +104,8 @@ func endWith(t *testing.T, how string) {
 	if _, err := n.Desktop.Dial("tcp", SeedboxLAN+":6881", Patient); err != nil {
 		t.Fatal(err)
 	}
+	n.Stranger.Restart("(sleep 600 >/dev/null 2>&1 &)")
+	n.CutSSH(n.Gateway.SawRules("btplan"))
 	paths := []string{fmt.Sprintf("/proc/self/fd/%d", n.wire.Fd())}
 	for _, h := range n.hosts {
 		fmt.Println("holder", h.holder.Process.Pid)

@@ -38,6 +38,18 @@
 // root namespaces and nothing has a name outside the lab, so that any number
 // of labs run side by side.
 //
+// [Host.Restart] is a reboot. What a host serves and how it is plugged in lasts
+// over it, and otherwise what is in /etc, /var and /root.
+//
+// # What can be made to happen
+//
+// A host can be one such as OpenWrt ([Host.ServeDropbear]), run firewalld
+// ([Host.ServeFirewalld]), or have what asks systemd answered by stand-ins
+// ([Host.ServeSystemd]). Its cables can be cut ([Host.Cut]), also at the moment
+// of a change to its rules or files ([NAT.CutSSH], [Host.SawRules],
+// [Host.SawFile]), and its processes stopped ([Host.Pause]). New connections
+// ([Host.Load]) and lasting ones ([Host.Hold]) tell what that did to others.
+//
 // # How it goes away
 //
 // When the test ends, failed or panicked, the lab is taken down. When the test

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -12,17 +13,20 @@ import (
 // way can be read by whom perm lets read the file.
 func (h *Host) WriteFile(path, content string, perm os.FileMode) {
 	h.lab.t.Helper()
-	h.write(path, content, os.O_CREATE|os.O_TRUNC, perm)
+	if err := h.write(path, content, os.O_CREATE|os.O_TRUNC, perm); err != nil {
+		h.lab.t.Fatalf("lab: %v", err)
+	}
 }
 
 // AppendFile is [Host.WriteFile] that keeps what the file has.
 func (h *Host) AppendFile(path, content string, perm os.FileMode) {
 	h.lab.t.Helper()
-	h.write(path, content, os.O_CREATE|os.O_APPEND, perm)
+	if err := h.write(path, content, os.O_CREATE|os.O_APPEND, perm); err != nil {
+		h.lab.t.Fatalf("lab: %v", err)
+	}
 }
 
-func (h *Host) write(path, content string, flags int, perm os.FileMode) {
-	h.lab.t.Helper()
+func (h *Host) write(path, content string, flags int, perm os.FileMode) error {
 	err := h.Enter(func() error {
 		if err := os.MkdirAll(filepath.Dir(path), perm|perm&0o444>>2); err != nil {
 			return err
@@ -35,8 +39,9 @@ func (h *Host) write(path, content string, flags int, perm os.FileMode) {
 		return errors.Join(err, file.Close())
 	})
 	if err != nil {
-		h.lab.t.Fatalf("lab: %s: %v", h.Name, err)
+		return fmt.Errorf("%s: %w", h.Name, err)
 	}
+	return nil
 }
 
 // ReadFile gives the content of one of the host's files.

@@ -15,6 +15,10 @@ import (
 // the host's name.
 const holderEnv = "BTPLAN_LAB_HOLDER"
 
+// againEnv is set in the environment of a holder whose host was there before,
+// and has its mounts: only what is of memory is made anew.
+const againEnv = "BTPLAN_LAB_AGAIN"
+
 // readyLine is what a holder prints when its host can be used.
 const readyLine = "ready\n"
 
@@ -25,7 +29,7 @@ func hold(hostname string) int {
 	// The processes of the host whose parents ended become children of this
 	// one. The kernel buries those of a parent that ignores their end.
 	signal.Ignore(unix.SIGCHLD, unix.SIGHUP, unix.SIGTERM)
-	if err := furnish(hostname); err != nil {
+	if err := furnish(hostname, os.Getenv(againEnv) != ""); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -39,22 +43,24 @@ func hold(hostname string) int {
 
 // furnish makes of fresh namespaces a host: files of its own, a name, and a
 // loopback interface that is up.
-func furnish(hostname string) error {
-	if err := mountAll(); err != nil {
+func furnish(hostname string, again bool) error {
+	if err := mountAll(again); err != nil {
 		return err
 	}
 	if err := unix.Sethostname([]byte(hostname)); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
 	files := map[string]string{
-		"/etc/hostname": hostname + "\n",
-		"/etc/hosts":    "127.0.0.1 localhost " + hostname + "\n::1 localhost\n",
 		// Addresses are chosen by hand here: looking for another that has
 		// the same would keep them from being used for a second.
 		"/proc/sys/net/ipv6/conf/all/accept_dad":       "0",
 		"/proc/sys/net/ipv6/conf/default/accept_dad":   "0",
 		"/proc/sys/net/ipv6/conf/all/disable_ipv6":     "0",
 		"/proc/sys/net/ipv6/conf/default/disable_ipv6": "0",
+	}
+	if !again {
+		files["/etc/hostname"] = hostname + "\n"
+		files["/etc/hosts"] = "127.0.0.1 localhost " + hostname + "\n::1 localhost\n"
 	}
 	for path, content := range files {
 		// #nosec G306 -- these are the usual modes of these files.
@@ -71,26 +77,36 @@ var mounts = []struct {
 	flags                uintptr
 	data                 string
 	dirs                 []string // made afterwards
+	memory               bool     // a restart makes it anew
 }{
 	// Nothing from here on is seen outside.
 	{target: "/", flags: unix.MS_REC | unix.MS_PRIVATE},
 	// A mistake in a test can't harm this computer.
 	{source: os.TempDir(), target: os.TempDir(), flags: unix.MS_BIND},
 	{target: "/", flags: unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY},
-	{target: "/proc", kind: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
-	{target: "/sys", kind: "sysfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC},
+	{target: "/proc", kind: "proc", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, memory: true},
+	{target: "/sys", kind: "sysfs", flags: unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, memory: true},
 	// The first /run keeps what is written to /etc and /var, and the second
 	// hides it. Its directories are those that boot scripts would have made.
 	{target: "/run", kind: "tmpfs", data: "mode=755", dirs: []string{"/run/etc", "/run/etc.work", "/run/var", "/run/var.work"}},
 	{target: "/etc", kind: "overlay", data: "lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc.work"},
 	{target: "/var", kind: "overlay", data: "lowerdir=/var,upperdir=/run/var,workdir=/run/var.work"},
-	{target: "/run", kind: "tmpfs", data: "mode=755", dirs: []string{"/run/lock", "/run/sshd"}},
+	{target: "/run", kind: "tmpfs", data: "mode=755", dirs: []string{"/run/lock", "/run/sshd"}, memory: true},
 	{target: "/root", kind: "tmpfs", data: "mode=700"},
 }
 
-// mountAll gives the host file systems of its own.
-func mountAll() error {
+// mountAll gives the host file systems of its own. If it has them already, it
+// is given only those of memory again.
+func mountAll(again bool) error {
 	for _, m := range mounts {
+		if again {
+			if !m.memory {
+				continue
+			}
+			if err := unix.Unmount(m.target, unix.MNT_DETACH); err != nil {
+				return fmt.Errorf("unmount %s: %w", m.target, err)
+			}
+		}
 		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
 			return fmt.Errorf("mount %s %s (flags %#x): %w", m.kind, m.target, m.flags, err)
 		}

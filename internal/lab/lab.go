@@ -5,7 +5,6 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -27,11 +26,15 @@ const (
 type Lab struct {
 	t    testing.TB
 	wire *os.File // the network namespace of the bridges
+	// A socket in it, for what system calls do to the bridges.
+	bridges *os.File
+
+	gone    chan struct{}  // closed when the lab goes
+	watches sync.WaitGroup // goroutines that end then
 
 	mu    sync.Mutex
 	hosts []*Host
-	ports int         // cables plugged in so far
-	open  []io.Closer // sockets in the hosts' networks
+	ports int // cables plugged in so far
 }
 
 // New makes an empty lab that goes when the test ends. Where no lab can be,
@@ -42,32 +45,34 @@ func New(t testing.TB) *Lab {
 	if !ready {
 		t.Fatal("lab: the package's TestMain must call lab.Main or run lab.Tests")
 	}
-	wire, err := newNetworkNamespace()
+	wire, bridges, err := newNetworkNamespace()
 	if err != nil {
 		t.Fatalf("lab: %v", err)
 	}
-	l := &Lab{t: t, wire: wire}
+	l := &Lab{t: t, wire: wire, bridges: bridges, gone: make(chan struct{})}
 	t.Cleanup(l.takeDown)
 	return l
 }
 
-// newNetworkNamespace gives a network namespace that lasts as long as the file
-// is open, in this process alone.
-func newNetworkNamespace() (*os.File, error) {
-	var file *os.File
-	err := onOwnThread(func() (err error) {
+// newNetworkNamespace gives a network namespace that lasts as long as the
+// files are open, in this process alone, and a socket in it.
+func newNetworkNamespace() (file, socket *os.File, err error) {
+	err = onOwnThread(func() (err error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
-		file, err = os.Open("/proc/thread-self/ns/net")
+		if file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		socket = os.NewFile(uintptr(fd), "socket")
 		return err
 	})
-	return file, err
+	return file, socket, err
 }
 
 // ip runs lines of ip(8) in the namespace of the bridges.
-func (l *Lab) ip(format string, args ...any) {
-	l.t.Helper()
+func (l *Lab) ip(format string, args ...any) error {
 	lines := fmt.Sprintf(format, args...)
 	cmd := exec.Command(find("ip"), "-batch", "-") // #nosec G204 -- a program of the system
 	cmd.Stdin = strings.NewReader(lines)
@@ -77,29 +82,22 @@ func (l *Lab) ip(format string, args ...any) {
 		return err
 	})
 	if err != nil {
-		l.t.Fatalf("lab: ip: %v\n%s\n%s", err, lines, out)
+		return fmt.Errorf("ip: %w\n%s\n%s", err, lines, out)
 	}
-}
-
-// keep has c closed when the lab goes.
-func (l *Lab) keep(c io.Closer) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open = append(l.open, c)
+	return nil
 }
 
 // takeDown ends all hosts and waits until nothing of them is left.
 func (l *Lab) takeDown() {
-	for _, c := range l.open {
-		_ = c.Close() // the test may have closed it itself
-	}
+	close(l.gone)
+	l.watches.Wait()
 	errs := make([]error, len(l.hosts))
 	var wait sync.WaitGroup
 	for i, h := range l.hosts {
 		wait.Go(func() { errs[i] = h.end() })
 	}
 	wait.Wait()
-	if err := errors.Join(append(errs, l.wire.Close())...); err != nil {
+	if err := errors.Join(append(errs, l.bridges.Close(), l.wire.Close())...); err != nil {
 		l.t.Errorf("lab: %v", err)
 	}
 }

@@ -19,21 +19,31 @@ type Listener struct{ sockets []io.Closer }
 // connection. It listens when Listen returns.
 func (h *Host) Listen(protocol string, ports ...uint16) *Listener {
 	h.lab.t.Helper()
-	l := &Listener{}
-	h.lab.keep(l)
-	for _, port := range ports {
-		var socket io.Closer
-		var err error
+	return h.listen(ports, func(port uint16) (io.Closer, error) {
 		switch protocol {
 		case "tcp":
-			socket, err = h.listenTCP(port)
+			return h.serveTCP(port, func(conn net.Conn, answer string) {
+				// A line fits the empty send buffer: this never waits. If the
+				// peer is gone already, it has its answer.
+				_, _ = io.WriteString(conn, answer)
+			})
 		case "udp":
-			socket, err = h.listenUDP(port)
+			return h.serveUDP(port)
 		default:
-			err = errors.New("no such protocol")
+			return nil, fmt.Errorf("no such protocol: %q", protocol)
 		}
+	})
+}
+
+// listen opens a listener with one socket for each port.
+func (h *Host) listen(ports []uint16, open func(port uint16) (io.Closer, error)) *Listener {
+	h.lab.t.Helper()
+	l := &Listener{}
+	h.keep(l)
+	for _, port := range ports {
+		socket, err := open(port)
 		if err != nil {
-			h.lab.t.Fatalf("lab: %s: listen on %s %d: %v", h.Name, protocol, port, err)
+			h.lab.t.Fatalf("lab: %s: listen on port %d: %v", h.Name, port, err)
 		}
 		l.sockets = append(l.sockets, socket)
 	}
@@ -49,7 +59,8 @@ func (l *Listener) Close() error {
 	return errors.Join(errs...)
 }
 
-func (h *Host) listenTCP(port uint16) (io.Closer, error) {
+// serveTCP calls talk for each connection, and closes that when it returns.
+func (h *Host) serveTCP(port uint16, talk func(conn net.Conn, answer string)) (io.Closer, error) {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false) // what BitTorrent clients speak is plain TCP
 	var socket net.Listener
@@ -66,16 +77,16 @@ func (h *Host) listenTCP(port uint16) (io.Closer, error) {
 			if err != nil {
 				return // closed
 			}
-			// A line fits the empty send buffer: this never waits. If the
-			// peer is gone already, it has its answer.
-			_, _ = io.WriteString(conn, h.answer("tcp", port, netip.MustParseAddrPort(conn.RemoteAddr().String())))
-			_ = conn.Close()
+			go func() {
+				defer func() { _ = conn.Close() }() // all was said
+				talk(conn, h.answer("tcp", port, netip.MustParseAddrPort(conn.RemoteAddr().String())))
+			}()
 		}
 	}()
 	return socket, nil
 }
 
-func (h *Host) listenUDP(port uint16) (io.Closer, error) {
+func (h *Host) serveUDP(port uint16) (io.Closer, error) {
 	var socket *net.UDPConn
 	err := h.Enter(func() (err error) {
 		socket, err = net.ListenUDP("udp", &net.UDPAddr{Port: int(port)})

@@ -80,7 +80,7 @@ func NewNAT(t testing.TB) *NAT {
 	} {
 		wan.Plug(h, "eth0", addrs[0]+"/24", addrs[1]+"/64")
 		// The home's IPv6 addresses are routed to it; there is no NAT.
-		h.Sh("ip route add fd77::/64 via " + GatewayWAN6)
+		h.Route("fd77::/64", GatewayWAN6)
 	}
 	for h, addrs := range map[*Host][2]string{
 		n.Seedbox: {SeedboxLAN, SeedboxLAN6},
@@ -88,7 +88,8 @@ func NewNAT(t testing.TB) *NAT {
 		n.Control: {ControlLAN, ControlLAN6},
 	} {
 		lan.Plug(h, "eth0", addrs[0]+"/24", addrs[1]+"/64")
-		h.Sh("ip route add default via " + GatewayLAN + "; ip route add default via " + GatewayLAN6)
+		h.Route("default", GatewayLAN)
+		h.Route("default", GatewayLAN6)
 	}
 
 	n.Gateway.Sysctl("net.ipv4.ip_forward", "1")

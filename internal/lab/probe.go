@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What keeps a probe from being answered, for errors.Is.
@@ -65,14 +67,14 @@ func (h *Host) Dial(protocol, to string, timeout time.Duration) (net.Conn, error
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	var conn net.Conn
-	err := h.Enter(func() (err error) {
+	err := enter(h.pidfd, unix.CLONE_NEWNET, func() (err error) {
 		conn, err = new(net.Dialer).DialContext(ctx, protocol, to)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.lab.keep(conn)
+	h.keep(conn)
 	return conn, nil
 }
 

@@ -22,10 +22,18 @@ type Process struct {
 // What it prints is in the test's log if the test fails.
 func (h *Host) Start(name string, args ...string) *Process {
 	h.lab.t.Helper()
+	p, err := h.start(name, args...)
+	if err != nil {
+		h.lab.t.Fatal(err)
+	}
+	return p
+}
+
+func (h *Host) start(name string, args ...string) (*Process, error) {
 	p := &Process{cmd: h.Command(context.Background(), name, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	if err := p.cmd.Start(); err != nil {
-		h.lab.t.Fatal(err)
+		return nil, err
 	}
 	h.lab.t.Cleanup(func() {
 		if h.lab.t.Failed() {
@@ -36,23 +44,29 @@ func (h *Host) Start(name string, args ...string) *Process {
 		_ = p.cmd.Wait() // how it ended is told to who waits for something else
 		close(p.ended)
 	}()
-	return p
+	return p, nil
 }
 
 // Await waits until the program has printed all of these, and ends the test if
 // it ends before, or is silent for too long.
 func (p *Process) Await(texts ...string) {
-	t := p.cmd.host.lab.t
-	t.Helper()
+	p.cmd.host.lab.t.Helper()
+	if err := p.await(texts...); err != nil {
+		p.cmd.host.lab.t.Fatal(err)
+	}
+}
+
+func (p *Process) await(texts ...string) error {
 	for _, text := range texts {
 		select {
 		case <-p.output.saw(text):
 		case <-p.ended:
-			t.Fatalf("%s ended (%v) before it printed %q:\n%s", p, p.cmd.ProcessState, text, p.Output())
+			return fmt.Errorf("%s ended (%v) before it printed %q:\n%s", p, p.cmd.ProcessState, text, p.Output())
 		case <-time.After(Patient):
-			t.Fatalf("%s did not print %q in %v:\n%s", p, text, Patient, p.Output())
+			return fmt.Errorf("%s did not print %q in %v:\n%s", p, text, Patient, p.Output())
 		}
 	}
+	return nil
 }
 
 // Output is what the program has printed so far.

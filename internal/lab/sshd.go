@@ -6,7 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -37,12 +39,45 @@ LogLevel VERBOSE
 func (h *Host) ServeSSH() *Process {
 	h.lab.t.Helper()
 	h.makeKey(hostKey)
-	h.WriteFile("/etc/ssh/sshd_config", sshdConfig, 0o644)
+	if err := errors.Join(h.configureSSH(), h.startOpenSSH()); err != nil {
+		h.lab.t.Fatalf("lab: %v", err)
+	}
+	return h.ssh
+}
+
+// configureSSH writes what sshd needs but its host key.
+func (h *Host) configureSSH() error {
+	if err := h.write("/etc/ssh/sshd_config", sshdConfig, os.O_CREATE|os.O_TRUNC, 0o644); err != nil {
+		return err
+	}
 	// A locked account can't log in without PAM, whatever its key.
-	h.Run("sed", "-i", "s/^root:![^:]*:/root:*:/", "/etc/shadow")
-	p := h.Start("sshd", "-D", "-e")
-	p.Await("Server listening on 0.0.0.0 port 22", "Server listening on :: port 22")
-	return p
+	_, err := h.Try("sed", "-i", "s/^root:![^:]*:/root:*:/", "/etc/shadow")
+	return err
+}
+
+func (h *Host) startOpenSSH() error {
+	return h.serveSSH([]string{"sshd", "-D", "-e"}, "Server listening on 0.0.0.0 port 22", "Server listening on :: port 22")
+}
+
+// serveSSH makes a program the host's SSH server, now and after each restart,
+// in place of one that is running. It waits until the program has printed what
+// says that it listens.
+func (h *Host) serveSSH(command []string, ready ...string) error {
+	if h.ssh != nil {
+		h.ssh.Stop()
+	}
+	serve := func() (err error) {
+		if h.ssh, err = h.start(command[0], command[1:]...); err != nil {
+			return err
+		}
+		return h.ssh.await(ready...)
+	}
+	if h.startSSH == nil {
+		h.startSSH = serve
+		return h.do(func() error { return h.startSSH() })
+	}
+	h.startSSH = serve
+	return serve()
 }
 
 // LetIn lets root of another host log in as root by SSH, with its key
