@@ -36,7 +36,7 @@ type claim struct {
 func (l *loader) checkClaims() {
 	var claims []claim
 	for _, p := range l.cfg.PortRanges {
-		if _, clear := l.written[p.Addr]; !clear || !p.Machine.Address.IsValid() {
+		if _, clear := l.written[p.Addr]; !clear || p.Machine == nil || !p.Machine.Address.IsValid() {
 			continue
 		}
 		for _, g := range p.Gateways {
