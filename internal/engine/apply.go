@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
@@ -118,7 +119,7 @@ func (e *Engine) applyDevice(ctx context.Context, d *device, resources []plan.Re
 	index := map[plan.Addr]int{}
 	var changes []plan.Change
 	for i := range resources {
-		e.observe(Event{Kind: ApplyStarted, Device: d.addr, Resource: &resources[i]})
+		e.observe(Event{Kind: ApplyStarted, Device: d.addr, Resource: &resources[i], Waiting: d.waiting})
 		index[resources[i].Owner] = i
 		for _, c := range resources[i].Changes {
 			if c.Action != plan.NoOp {
@@ -218,10 +219,16 @@ func applyDiagnostics(d *device, resources []plan.Resource, outcomes []error) hc
 		if subject.Empty() {
 			subject = d.declRange
 		}
+		summary, detail := fmt.Sprintf("%s could not be changed", d.addr), sentence(err)
+		var interrupted *remote.InterruptedError
+		if errors.As(err, &interrupted) && !errors.Is(err, providers.ErrRolledBack) {
+			summary = fmt.Sprintf("It is not known whether %s was changed", d.addr)
+			detail += " Run btplan plan: it shows what the device holds now, and what is left to do."
+		}
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
-			Summary:  fmt.Sprintf("%s could not be changed", d.addr),
-			Detail:   sentence(err),
+			Summary:  summary,
+			Detail:   detail,
 			Subject:  subject.Ptr(),
 		})
 	}

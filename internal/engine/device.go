@@ -37,6 +37,14 @@ func (d *device) close() {
 	}
 }
 
+// waiting says what the device waits for at this moment; "" if that isn't known.
+func (d *device) waiting() string {
+	if d.runner == nil {
+		return ""
+	}
+	return d.runner.Waiting()
+}
+
 // block is a gateway's block, or a machine's with a firewall, as far as
 // opening a device needs it.
 type block struct {
@@ -97,7 +105,10 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 				Subject:  b.declRange.Ptr(),
 			}
 		}
-		s.Runner, s.Local = remote.Open(target(b)), b.local
+		if e.pool == nil {
+			e.pool = remote.NewPool()
+		}
+		s.Runner, s.Local = e.pool.Open(target(b)), b.local
 	}
 	opened, err := t.Open(s)
 	if err != nil {
@@ -115,15 +126,25 @@ func target(b block) remote.Target {
 	if b.local {
 		return remote.Target{Local: true}
 	}
-	return remote.Target{
-		Host:           b.ssh.Host,
-		Port:           b.ssh.Port,
-		User:           b.ssh.User,
-		IdentityFile:   b.ssh.IdentityFile,
-		KnownHostsFile: b.ssh.KnownHostsFile,
-		Timeout:        b.ssh.Timeout,
-		Sudo:           b.ssh.Sudo,
+	return sshTarget(b.ssh)
+}
+
+func sshTarget(s *config.SSH) remote.Target {
+	t := remote.Target{
+		Host:           s.Host,
+		Port:           s.Port,
+		User:           s.User,
+		IdentityFile:   s.IdentityFile,
+		KnownHostsFile: s.KnownHostsFile,
+		Timeout:        s.Timeout,
+		Direct:         s.Direct,
+		Sudo:           s.Sudo,
 	}
+	if s.Jump != nil {
+		jump := sshTarget(s.Jump)
+		t.Jump = &jump
+	}
+	return t
 }
 
 // shape gives each device the rules that are wanted of it.
@@ -176,7 +197,7 @@ func (e *Engine) read(ctx context.Context, devices []*device) {
 	group.SetLimit(max(1, e.Parallelism))
 	for _, d := range devices {
 		group.Go(func() error {
-			e.observe(Event{Kind: ReadStarted, Device: d.addr})
+			e.observe(Event{Kind: ReadStarted, Device: d.addr, Waiting: d.waiting})
 			d.reading, d.readErr = d.Read(ctx)
 			e.observe(Event{Kind: ReadDone, Device: d.addr, Err: d.readErr})
 			return nil

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
@@ -26,7 +27,8 @@ type Engine struct {
 	// It may be nil.
 	Observe func(Event)
 
-	devices   []*device // those that are open, in the configuration's order
+	pool      *remote.Pool // of the connections to jump hosts
+	devices   []*device    // those that are open, in the configuration's order
 	observing sync.Mutex
 	stopped   atomic.Bool
 }
@@ -48,6 +50,10 @@ type Event struct {
 	Device   plan.Addr
 	Resource *plan.Resource // of the Apply kinds
 	Err      error
+	// Waiting says, of what has started, what the device waits for at the
+	// moment of asking: "the SSH handshake with root@192.168.1.1:22", or "".
+	// It may be nil.
+	Waiting func() string
 }
 
 func (e *Engine) observe(ev Event) {
@@ -69,4 +75,9 @@ func (e *Engine) Close() {
 		d.close()
 	}
 	e.devices = nil
+	if e.pool != nil {
+		// What is applied stays, whatever becomes of the connections.
+		_ = e.pool.Close()
+		e.pool = nil
+	}
 }

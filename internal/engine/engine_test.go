@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +12,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/google/go-cmp/cmp"
@@ -320,11 +323,14 @@ func TestPartialFailure(t *testing.T) {
 		broken          breakage
 		says            string
 		outrun, rolledB bool
+		unknown         bool
 	}{
-		"an error":    {breakage{apply: errors.New("no space left")}, "No space left.", false, false},
-		"a lie":       {breakage{lies: true}, "does not hold what was asked for: tcp 6881-6889 to 192.168.1.11:6881-6889 is missing", false, false},
-		"outrun":      {breakage{apply: providers.Flag(errors.New("too late"), providers.ErrConflict)}, "Too late.", true, false},
-		"rolled back": {breakage{apply: providers.Flag(errors.New("cut off"), providers.ErrRolledBack)}, "Cut off.", false, true},
+		"interrupted": {breakage{apply: fmt.Errorf("the ports: %w", &remote.InterruptedError{Target: remote.Target{Host: "edge", User: "root"}, Err: io.ErrUnexpectedEOF})},
+			"How much of it was done is not known. Run btplan plan: it shows what the device holds now", false, false, true},
+		"an error":    {breakage{apply: errors.New("no space left")}, "No space left.", false, false, false},
+		"a lie":       {breakage{lies: true}, "does not hold what was asked for: tcp 6881-6889 to 192.168.1.11:6881-6889 is missing", false, false, false},
+		"outrun":      {breakage{apply: providers.Flag(errors.New("too late"), providers.ErrConflict)}, "Too late.", true, false, false},
+		"rolled back": {breakage{apply: providers.Flag(errors.New("cut off"), providers.ErrRolledBack)}, "Cut off.", false, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -337,7 +343,11 @@ func TestPartialFailure(t *testing.T) {
 			if got, want := names(result.Done), []string{"gateway.b: port_range.pc", "machine.pc: port_range.pc"}; !slices.Equal(got, want) {
 				t.Errorf("done: %q", got)
 			}
-			if len(diags) == 0 || diags[0].Summary != "gateway.a could not be changed" || !strings.Contains(diags[0].Detail, test.says) || diags[0].Subject == nil {
+			summary := "gateway.a could not be changed"
+			if test.unknown {
+				summary = "It is not known whether gateway.a was changed"
+			}
+			if len(diags) == 0 || diags[0].Summary != summary || !strings.Contains(diags[0].Detail, test.says) || diags[0].Subject == nil {
 				t.Errorf("said %v", diags)
 			}
 			if test.outrun != (len(result.Outrun) > 0) || test.rolledB != (len(result.RolledBack) > 0) {
@@ -358,6 +368,21 @@ func TestCheck(t *testing.T) {
 	p, diags := e.Plan(t.Context())
 	if p != nil || len(diags) != 1 || diags[0].Summary != "gateway.b can't do what port_range.pc asks" || diags[0].Detail != "Only ten ports fit." {
 		t.Errorf("planned %v, said %v", p, diags)
+	}
+}
+
+// What an ssh block says comes to the runner, the hosts on the way included.
+func TestSSHTarget(t *testing.T) {
+	got := sshTarget(&config.SSH{
+		Host: "10.0.0.1", Port: 2222, User: "root", IdentityFile: "/key", KnownHostsFile: "/known", Timeout: time.Minute, Sudo: true,
+		Jump: &config.SSH{Host: "inner", User: "me", Jump: &config.SSH{Host: "bastion", Direct: true}},
+	})
+	want := remote.Target{
+		Host: "10.0.0.1", Port: 2222, User: "root", IdentityFile: "/key", KnownHostsFile: "/known", Timeout: time.Minute, Sudo: true,
+		Jump: &remote.Target{Host: "inner", User: "me", Jump: &remote.Target{Host: "bastion", Direct: true}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -1,11 +1,13 @@
 package remote
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,7 +100,7 @@ func TestAgentsThatFail(t *testing.T) {
 		s.noKeyFile()
 		_, err = s.runner().Run(t.Context(), ":", nil)
 		wantUnreachable[*AuthError](t, err)
-		says(t, err, "No key was tried", "the SSH agent of SSH_AUTH_SOCK does not answer")
+		says(t, err, "No key was tried", "the SSH agent does not answer (dial unix "+s.here.agentSocket)
 	})
 	t.Run("none", func(t *testing.T) {
 		s := newServer(t).start()
@@ -230,4 +232,77 @@ func TestOtherWaysToLogIn(t *testing.T) {
 		}
 		says(t, err, "too many authentication failures", "name another key by identity_file")
 	})
+}
+
+// IdentityFile and IdentitiesOnly of ssh_config: which keys a server sees, and
+// in which order.
+func TestIdentities(t *testing.T) {
+	tests := []struct {
+		name   string
+		config string
+		keys   map[string]string // files: "key", "locked", "public" (the other half is in the agent), "beside" (only FILE.pub)
+		want   []string          // what the server sees: names of files, and "agent" for the agent's other key
+		says   []string
+	}{
+		{"several", "IdentityFile ~/.ssh/a\nIdentityFile ~/.ssh/b", map[string]string{"a": "key", "b": "key"}, []string{"agent", "a", "b"}, nil},
+		{"not the usual ones", "IdentityFile ~/.ssh/a", map[string]string{"a": "key", "id_ed25519": "key"}, []string{"agent", "a"}, nil},
+		{"the agent's own come first", "IdentityFile ~/.ssh/a", map[string]string{"a": "public"}, []string{"a", "agent"}, nil},
+		{"only", "IdentitiesOnly yes\nIdentityFile ~/.ssh/a", map[string]string{"a": "key"}, []string{"a"}, nil},
+		{"only, from the agent", "IdentitiesOnly yes\nIdentityFile ~/.ssh/a\nIdentityFile ~/.ssh/b", map[string]string{"a": "public", "b": "beside"}, []string{"a", "b"}, nil},
+		{"only the usual ones", "IdentitiesOnly yes", map[string]string{"id_ed25519": "key"}, []string{"id_ed25519"}, nil},
+		{"no file", "IdentityFile none", map[string]string{"id_ed25519": "key"}, []string{"agent"}, nil},
+		{"no agent", "IdentityAgent none", map[string]string{"id_ed25519": "key"}, []string{"id_ed25519"}, []string{"no SSH agent is to be used (IdentityAgent none)"}},
+		{"what can't be used", "IdentitiesOnly yes\nIdentityFile ~/.ssh/a\nIdentityFile ~/.ssh/b\nIdentityFile ~/.ssh/c", map[string]string{"a": "locked", "c": "stranger"}, nil,
+			[]string{"No key was tried", "a needs a passphrase", "b does not exist", "of HOME/.ssh/c there is only the public half"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newServer(t)
+			s.noKeyFile()
+			names := map[string]string{}
+			var seen []string
+			s.config.PublicKeyCallback = func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+				seen = append(seen, names[ssh.FingerprintSHA256(key)])
+				return nil, errors.New("no")
+			}
+			s.start()
+			other := newKey(t)
+			held := []agent.AddedKey{{PrivateKey: other}}
+			name := func(key ed25519.PrivateKey, name string) ssh.PublicKey {
+				public, err := ssh.NewPublicKey(key.Public())
+				check(t, err)
+				names[ssh.FingerprintSHA256(public)] = name
+				return public
+			}
+			name(other, "agent")
+			for file, kind := range test.keys {
+				key := newKey(t)
+				public := ssh.MarshalAuthorizedKey(name(key, file))
+				path := filepath.Join(s.here.home, ".ssh", file)
+				switch kind {
+				case "key":
+					s.writeKey(file, key, "")
+				case "locked":
+					s.writeKey(file, key, "secret")
+				case "public", "stranger":
+					check(t, os.WriteFile(path, public, 0o600))
+				case "beside":
+					check(t, os.WriteFile(path+".pub", public, 0o600))
+				}
+				if kind == "public" || kind == "beside" {
+					held = append(held, agent.AddedKey{PrivateKey: key})
+				}
+			}
+			s.startAgent(held...)
+			check(t, os.WriteFile(filepath.Join(s.here.home, ".ssh", "config"), []byte(test.config), 0o600))
+			_, err := s.runner().Run(t.Context(), ":", nil)
+			wantUnreachable[*AuthError](t, err)
+			if !slices.Equal(seen, test.want) {
+				t.Errorf("the server saw %q, want %q: %v", seen, test.want, err)
+			}
+			for _, part := range test.says {
+				says(t, err, strings.ReplaceAll(part, "HOME", s.here.home))
+			}
+		})
+	}
 }

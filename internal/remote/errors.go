@@ -54,7 +54,7 @@ type InterruptedError struct {
 }
 
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("the script on %s was cut short: %s. How much of it was done is not known: read the device again before anything else", e.Target, e.Err)
+	return fmt.Sprintf("the script on %s was cut short: %s. How much of it was done is not known", e.Target, e.Err)
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }

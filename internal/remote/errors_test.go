@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -22,6 +23,9 @@ func TestMessages(t *testing.T) {
 	six := Target{Host: "fd00::1", Port: 2222, User: "admin", KnownHostsFile: "/etc/my hosts"}
 	shown := HostKey{Type: "ssh-ed25519", Fingerprint: "SHA256:shown"}
 	known := HostKey{Type: "ssh-rsa", Fingerprint: "SHA256:known", File: "/home/a/.ssh/known_hosts", Line: 7}
+	bastion := Target{Host: "bastion.example", Port: 22, User: "me"}
+	inner := Target{Host: "10.0.0.1", Port: 22, User: "root", HostKeyAlias: "inner", Jump: &Target{Host: "10.0.0.2", Port: 2222, User: "me", Jump: &bastion}}
+	route := &route{Target: inner, via: &route{Target: *inner.Jump}}
 	errs := []error{
 		&ExitError{Target: edge, Code: 1, Stderr: "\n  nft: \x1b[31msyntax error\u202e\nline 2"},
 		&ExitError{Target: Target{Local: true}, Code: 137, Signal: "KILL"},
@@ -41,6 +45,11 @@ func TestMessages(t *testing.T) {
 		&IdentityError{File: "/home/a/key", Err: fs.ErrPermission},
 		&IdentityError{File: "/home/a/key.pub", Err: errPublic},
 		&IdentityError{File: "/home/a/key", Err: errors.New("ssh: no key found")},
+		&UnknownHostError{Target: inner, Shown: shown, Files: []string{"/home/a/.ssh/known_hosts"}},
+		&ChangedKeyError{Target: inner, Shown: shown, Known: []HostKey{known}},
+		&InterruptedError{Target: edge, Err: &silentError{edge, 45 * time.Second}},
+		route.dialError(t.Context(), t.Context(), &ssh.OpenChannelError{Reason: ssh.Prohibited, Message: "open failed"}),
+		route.dialError(t.Context(), t.Context(), &ssh.OpenChannelError{Reason: ssh.ConnectionFailed, Message: "No route to host"}),
 	}
 	var got strings.Builder
 	for _, err := range errs {

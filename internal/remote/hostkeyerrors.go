@@ -41,7 +41,7 @@ func (e *ChangedKeyError) Error() string {
 	for i, key := range e.Known {
 		known[i] = key.String()
 	}
-	name := knownhosts.Normalize(e.Target.address())
+	name := knownhosts.Normalize(e.Target.knownAs())
 	return fmt.Sprintf("the host key of %s has changed: it showed %s, known is %s. Someone may be in between and read or change what is sent. Nothing was sent. If you know that the host was set up anew, remove the old key: `ssh-keygen -R %s -f %s`, then check and add the new one: `%s`",
 		e.Target.address(), e.Shown, strings.Join(known, ", "), shellWord(name), shellWord(e.Known[0].File), loginCommand(e.Target))
 }
@@ -65,10 +65,24 @@ func loginCommand(t Target) string {
 		// Quotes of ssh's own inside the shell's: the option takes a list.
 		words = append(words, "-o", shellWord(`UserKnownHostsFile="`+t.KnownHostsFile+`"`))
 	}
+	if t.HostKeyAlias != "" {
+		words = append(words, "-o", shellWord("HostKeyAlias="+t.HostKeyAlias))
+	}
+	if t.Jump != nil {
+		words = append(words, "-J", shellWord(jumpList(*t.Jump)))
+	}
 	if t.Port != 22 {
 		words = append(words, "-p", fmt.Sprint(t.Port))
 	}
 	return strings.Join(append(words, shellWord(t.User+"@"+t.Host)), " ")
+}
+
+// jumpList is a chain of jump hosts as ssh's option -J takes it.
+func jumpList(t Target) string {
+	if t.Jump == nil {
+		return t.String()
+	}
+	return jumpList(*t.Jump) + "," + t.String()
 }
 
 // shortType is a key type as the names of host key files have it.

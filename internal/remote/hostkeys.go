@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -27,13 +26,9 @@ type knownHosts struct {
 	names []string
 }
 
-// readKnownHosts reads the files that the target names. One that doesn't exist
-// is empty.
-func readKnownHosts(t Target, here surroundings) (*knownHosts, error) {
-	k := &knownHosts{target: t, files: []string{filepath.Join(here.home, ".ssh", "known_hosts"), here.knownHosts}}
-	if t.KnownHostsFile != "" {
-		k.files = []string{here.expand(t.KnownHostsFile)}
-	}
+// readKnownHosts reads the files of a route. One that doesn't exist is empty.
+func readKnownHosts(rt *route) (*knownHosts, error) {
+	k := &knownHosts{target: rt.Target, files: rt.knownHosts}
 	var present []string
 	for _, file := range k.files {
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
@@ -46,11 +41,9 @@ func readKnownHosts(t Target, here surroundings) (*knownHosts, error) {
 	}
 	k.lookup = lookup
 	// ssh writes names in lower case.
-	withPort := t
-	withPort.Host = strings.ToLower(t.Host)
-	k.names = []string{withPort.address()}
-	if t.Port != 22 {
-		k.names = append(k.names, net.JoinHostPort(withPort.Host, "22"))
+	k.names = []string{strings.ToLower(rt.knownAs())}
+	if rt.Port != 22 && rt.HostKeyAlias == "" {
+		k.names = append(k.names, net.JoinHostPort(strings.ToLower(rt.Host), "22"))
 	}
 	return k, nil
 }

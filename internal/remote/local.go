@@ -17,13 +17,14 @@ func (r *Runner) runHere(ctx context.Context, script string, stdin []byte) ([]by
 	if closed {
 		return nil, r.unreachable(errClosed)
 	}
+	r.stage.set("the script on %s", r.target)
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newOutput(stop)
 	cmd := exec.CommandContext(runCtx, "/bin/sh", "-c", script)
 	if r.target.Sudo {
 		// #nosec G204 -- running the script that it is given is what this package is for.
-		cmd = exec.CommandContext(runCtx, r.here.sudo, "-n", "/bin/sh", "-c", withSudoMark(script))
+		cmd = exec.CommandContext(runCtx, r.pool.here.sudo, "-n", "/bin/sh", "-c", withSudoMark(script))
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out.stdout, &out.stderr
 	// A child that outlives the script and holds its output must not hold us.

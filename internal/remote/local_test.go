@@ -115,7 +115,7 @@ func TestSudoHere(t *testing.T) {
 	if e := unreachable[*SudoError](t, err); e.Missing {
 		t.Error("it is not missing")
 	}
-	says(t, err, "can't run commands on this computer", "a password is required", "visudo")
+	says(t, err, "can't run commands on this computer", "a password is required", "visudo", "tester ALL=(root)")
 
 	_, err = local("btplan-test-no-such-sudo").Run(t.Context(), ":", nil)
 	if e := unreachable[*SudoError](t, err); !e.Missing {

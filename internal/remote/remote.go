@@ -1,9 +1,10 @@
 // Package remote runs scripts on a machine: here, or over SSH.
 //
 // A script is POSIX sh and short; what it works on is its standard input. Over
-// SSH all scripts of one [Runner] share one connection. Logging in is by keys
-// only: nothing here ever asks a person for anything. OpenSSH's own
-// configuration (~/.ssh/config) is not read.
+// SSH all scripts of one [Runner] share one connection, and all Runners of one
+// [Pool] their connections to jump hosts. Logging in is by keys only: nothing
+// here ever asks a person for anything. What a [Target] leaves open is as
+// ssh_config(5) says, or has a default.
 //
 // Run's errors tell three things apart. An [*UnreachableError]: the script was
 // not run. An [*ExitError]: it was run, and failed. An [*InterruptedError]: it
@@ -32,16 +33,23 @@ const (
 	maxStderr = 64 << 10 // bytes; what comes after them is left out
 )
 
-// Target says where commands run, and as whom.
+// Target says where commands run, and as whom. Fields that are zero leave it
+// to ssh_config(5), where Host may be an alias, and then to a default.
 type Target struct {
 	Local bool // on this computer; the fields about SSH are then unused
 
 	Host           string        // a name or an IP literal
-	Port           int           // 0: 22
-	User           string        // "": the name of the user who runs btplan
-	IdentityFile   string        // "": the agent's keys, then the usual default ones
-	KnownHostsFile string        // "": ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts
-	Timeout        time.Duration // for the dial with its handshakes; 0: 10 s
+	Port           int           // by default 22
+	User           string        // by default the name of the user who runs btplan
+	IdentityFile   string        // by default the agent's keys, then the usual files
+	KnownHostsFile string        // by default ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts
+	HostKeyAlias   string        // the name that known_hosts has for it, by default Host
+	Timeout        time.Duration // for the dial with its handshakes, to each host on the way; by default 10 s
+
+	// Jump is the host that the way goes by; its own Jump is the one before.
+	Jump *Target
+	// Direct: the way goes by no other host, whatever ssh_config says.
+	Direct bool
 
 	Sudo bool // run as root by way of sudo -n
 }
@@ -62,12 +70,21 @@ func (t Target) address() string {
 	return net.JoinHostPort(t.Host, strconv.Itoa(cmp.Or(t.Port, 22)))
 }
 
+// knownAs is the address under which known_hosts has the host.
+func (t Target) knownAs() string {
+	if t.HostKeyAlias != "" {
+		return net.JoinHostPort(t.HostKeyAlias, "22")
+	}
+	return t.address()
+}
+
 // surroundings are what a Runner takes from the account that it runs in.
 type surroundings struct {
 	user        string // the name of its user
 	home        string // its home directory; "": not known
 	agentSocket string // where its SSH agent listens; "": it has none
 	knownHosts  string // the computer's own known_hosts file
+	sshConfig   string // the computer's own ssh_config
 	sudo        string // the program sudo
 }
 
@@ -75,6 +92,7 @@ func ourSurroundings() surroundings {
 	s := surroundings{
 		agentSocket: os.Getenv("SSH_AUTH_SOCK"),
 		knownHosts:  "/etc/ssh/ssh_known_hosts",
+		sshConfig:   "/etc/ssh/ssh_config",
 		sudo:        "sudo",
 	}
 	if u, err := user.Current(); err == nil {
@@ -99,9 +117,13 @@ func (s surroundings) expand(file string) string {
 // Runner runs scripts on one target over one connection. It may be used from
 // several goroutines: their scripts run one after the other.
 type Runner struct {
-	target Target
-	here   surroundings
-	turn   chan struct{} // holds something while a script runs
+	target   Target // with what ssh_config says of it
+	pool     *Pool
+	ownPool  bool
+	route    *route // nil: the target is local, or routeErr says why there is none
+	routeErr error
+	turn     chan struct{} // holds something while a script runs
+	stage    stage
 
 	mu     sync.Mutex // guards what follows
 	conn   *connection
@@ -112,11 +134,14 @@ type Runner struct {
 func Open(t Target) *Runner { return open(t, ourSurroundings()) }
 
 func open(t Target, here surroundings) *Runner {
-	t.Port = cmp.Or(t.Port, 22)
-	t.User = cmp.Or(t.User, here.user)
-	t.Timeout = cmp.Or(t.Timeout, 10*time.Second)
-	return &Runner{target: t, here: here, turn: make(chan struct{}, 1)}
+	r := newPool(here).Open(t)
+	r.ownPool = true
+	return r
 }
+
+// Waiting says what a Run is waiting for at this moment, such as "the SSH
+// handshake with root@192.168.1.1:22"; "" if none is under way.
+func (r *Runner) Waiting() string { return r.stage.String() }
 
 // Run runs a POSIX sh script with stdin as its standard input and gives what
 // it printed. A script that ends with a code other than 0 gives an
@@ -139,6 +164,7 @@ func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, 
 	case <-ctx.Done():
 		return nil, r.unreachable(ctx.Err())
 	}
+	defer r.stage.clear()
 	if r.target.Local {
 		return r.runHere(ctx, script, stdin)
 	}
@@ -152,11 +178,14 @@ func (r *Runner) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	r.drop()
+	if r.ownPool {
+		return r.pool.Close()
+	}
 	return nil
 }
 
-// Hangup ends the connection. The next Run makes a new one, which shows that
-// the target can still be reached.
+// Hangup ends the connection, but not those to jump hosts. The next Run makes
+// a new one, which shows that the target can still be reached.
 func (r *Runner) Hangup() { r.drop() }
 
 // errClosed is the error of a Run after Close.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -33,6 +34,8 @@ type server struct {
 
 	// raw has the connection in place of SSH, if set.
 	raw func(net.Conn)
+	// wrap makes another of each connection, if set.
+	wrap func(net.Conn) net.Conn
 	// exec runs a command, in place of shell.
 	exec func(s *session)
 	// shell is what runs commands: /bin/sh and -c.
@@ -40,9 +43,12 @@ type server struct {
 	// longest is how long a command may be.
 	longest int
 	// path is the PATH of commands; "": ours.
-	path string
+	path       string
+	noForward  bool // it forwards no connections
+	noSessions bool // it opens no sessions
 
-	conns atomic.Int32 // how many connections there were
+	conns    atomic.Int32 // how many connections there were
+	forwards atomic.Int32 // how many it was asked to forward
 }
 
 // session is one exec request.
@@ -62,10 +68,12 @@ func newServer(t *testing.T) *server {
 	s.here = surroundings{user: "tester", home: home, knownHosts: filepath.Join(home, "etc_known_hosts"), sudo: "sudo"}
 	s.userKey = newKey(t)
 	s.writeKey("id_ed25519", s.userKey, "")
-	authorized, err := ssh.NewPublicKey(s.userKey.Public())
-	check(t, err)
 	s.config = &ssh.ServerConfig{
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+			authorized, err := ssh.NewPublicKey(s.userKey.Public())
+			if err != nil {
+				return nil, err
+			}
 			if string(key.Marshal()) != string(authorized.Marshal()) {
 				return nil, errors.New("not authorized")
 			}
@@ -147,6 +155,9 @@ func (s *server) start() *server {
 			}
 			s.conns.Add(1)
 			s.t.Cleanup(func() { _ = conn.Close() })
+			if s.wrap != nil {
+				conn = s.wrap(conn)
+			}
 			if s.raw != nil {
 				go s.raw(conn)
 			} else {
@@ -186,6 +197,25 @@ func (s *server) runner(change ...func(*Target)) *Runner {
 	return r
 }
 
+// freePort gives a TCP port that nobody has on loopback.
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer func() { check(t, listener.Close()) }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// routeTo works out the way to a target.
+func routeTo(t *testing.T, target Target, here surroundings) *route {
+	t.Helper()
+	pool := newPool(here)
+	t.Cleanup(func() { check(t, pool.Close()) })
+	rt, err := pool.route(target)
+	check(t, err)
+	return rt
+}
+
 func (s *server) serve(conn net.Conn) {
 	_, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
@@ -193,12 +223,55 @@ func (s *server) serve(conn net.Conn) {
 	}
 	go ssh.DiscardRequests(requests)
 	for c := range channels {
+		if c.ChannelType() == "direct-tcpip" {
+			s.forwards.Add(1)
+			go s.forward(c)
+			continue
+		}
+		if s.noSessions {
+			_ = c.Reject(ssh.Prohibited, "no")
+			continue
+		}
 		channel, requests, err := c.Accept()
 		if err != nil {
 			return
 		}
 		go s.session(conn, channel, requests)
 	}
+}
+
+// forward makes a connection for a client (RFC 4254, 7.2).
+func (s *server) forward(c ssh.NewChannel) {
+	if s.noForward {
+		_ = c.Reject(ssh.Prohibited, "open \x1b[31mfailed")
+		return
+	}
+	var to struct {
+		Host       string
+		Port       uint32
+		OriginHost string
+		OriginPort uint32
+	}
+	if err := ssh.Unmarshal(c.ExtraData(), &to); err != nil {
+		panic(err)
+	}
+	conn, err := net.Dial("tcp", net.JoinHostPort(to.Host, fmt.Sprint(to.Port)))
+	if err != nil {
+		_ = c.Reject(ssh.ConnectionFailed, "Connection refused")
+		return
+	}
+	channel, requests, err := c.Accept()
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	go ssh.DiscardRequests(requests)
+	go func() {
+		_, _ = io.Copy(conn, channel)
+		_ = conn.Close()
+	}()
+	_, _ = io.Copy(channel, conn)
+	_ = channel.Close()
 }
 
 func (s *server) session(conn net.Conn, channel ssh.Channel, requests <-chan *ssh.Request) {

@@ -22,15 +22,11 @@ func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]b
 	if len(command) > maxCommand {
 		return nil, r.unreachable(fmt.Errorf("the script is too long (%d bytes encoded, %d are possible): data belongs into its standard input", len(command), maxCommand))
 	}
-	conn, err := r.connection(ctx)
+	conn, session, err := r.session(ctx)
 	if err != nil {
 		return nil, r.unreachable(err)
 	}
-	session, err := conn.newSession(ctx)
-	if err != nil {
-		r.drop()
-		return nil, r.unreachable(err)
-	}
+	r.stage.set("the script on %s", r.target)
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newOutput(stop)
@@ -55,11 +51,33 @@ func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]b
 		err = ctx.Err()
 	case refused(err):
 		return nil, r.unreachable(explain(err, "the server refused to run a command (%d bytes). It may allow only some commands, or only shorter ones: Dropbear takes 9,000 bytes", len(command)))
+	case conn.whyLost() != nil:
+		err = conn.whyLost()
 	default:
 		err = explain(fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err), "the connection ended before all of the script's output came")
 	}
 	r.drop()
 	return nil, &InterruptedError{r.target, script, err}
+}
+
+// session opens a session, over the connection that is there. If that has
+// ended since the last script, perhaps while a person read a plan, over a new
+// one: nothing has been run yet.
+func (r *Runner) session(ctx context.Context) (*connection, *ssh.Session, error) {
+	for again := false; ; again = true {
+		conn, err := r.connection(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		session, err := conn.newSession(ctx)
+		if err == nil {
+			return conn, session, nil
+		}
+		r.drop()
+		if again || ctx.Err() != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 // execute runs a command and waits for its end. It gives nil only if the
@@ -80,7 +98,7 @@ func (c *connection) execute(session *ssh.Session, command string) error {
 	if c.conn.reading.Load() {
 		return nil
 	}
-	_, _, err = c.client.SendRequest("keepalive@openssh.com", true, nil)
+	_, _, err = c.client.SendRequest(keepAliveRequest, true, nil)
 	return err
 }
 
@@ -91,8 +109,11 @@ func (c *connection) newSession(ctx context.Context) (*ssh.Session, error) {
 	if !stop() {
 		return nil, ctx.Err()
 	}
+	if err != nil && c.whyLost() != nil {
+		return nil, c.whyLost()
+	}
 	if err != nil {
-		return nil, explain(err, "the connection made earlier has ended (%s): run btplan again", printable(err.Error()))
+		return nil, explain(err, "the server takes connections, but runs nothing over them (%s)", printable(err.Error()))
 	}
 	return session, nil
 }
@@ -102,9 +123,9 @@ func (c *connection) newSession(ctx context.Context) (*ssh.Session, error) {
 // that is stuck never says that its session has ended.
 func (c *connection) kill(session *ssh.Session) {
 	// A connection that is stuck must not hold the signal, and us, either.
-	if err := c.conn.SetDeadline(time.Now().Add(time.Second)); err == nil {
-		_ = session.Signal(ssh.SIGKILL)
-	}
+	enough := time.AfterFunc(time.Second, c.close)
+	_ = session.Signal(ssh.SIGKILL)
+	enough.Stop()
 	c.close()
 }
 

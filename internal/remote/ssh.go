@@ -2,20 +2,59 @@ package remote
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"os"
 	"sync/atomic"
-	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
 // connection is one SSH connection.
 type connection struct {
+	to     Target
 	client *ssh.Client
-	conn   *watchedConn // what the client talks over
+	conn   *watchedConn  // what the client talks over
+	via    *connection   // to the host that it goes by; nil: there is none
+	ended  chan struct{} // closed as soon as it has ended
+
+	lost atomic.Pointer[error] // why it was given up; nil: it was not
+}
+
+func newConnection(rt *route, client *ssh.Client, conn *watchedConn, via *connection, keepAlive time.Duration) *connection {
+	c := &connection{to: rt.Target, client: client, conn: conn, via: via, ended: make(chan struct{})}
+	go func() {
+		_ = client.Wait() // whoever uses the connection sees the error
+		close(c.ended)
+	}()
+	go c.keepAlive(keepAlive)
+	return c
+}
+
+// over says that the connection is of no use any more.
+func (c *connection) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return c.lost.Load() != nil
+	}
+}
+
+// giveUp ends a connection that is of no use any more, and notes why.
+func (c *connection) giveUp(why error) {
+	c.lost.CompareAndSwap(nil, &why)
+	c.close()
+}
+
+// whyLost says why the connection, or one that it goes by, was given up; nil
+// if none was.
+func (c *connection) whyLost() error {
+	for ; c != nil; c = c.via {
+		if err := c.lost.Load(); err != nil {
+			return *err
+		}
+	}
+	return nil
 }
 
 func (c *connection) close() {
@@ -35,7 +74,10 @@ func (r *Runner) connection(ctx context.Context) (*connection, error) {
 	if conn != nil {
 		return conn, nil
 	}
-	conn, err := r.connect(ctx)
+	if r.routeErr != nil {
+		return nil, r.routeErr
+	}
+	conn, err := r.pool.connect(ctx, r.route, &r.stage)
 	if err != nil {
 		return nil, err
 	}
@@ -60,50 +102,20 @@ func (r *Runner) drop() {
 	}
 }
 
-// connect dials, checks the host's key and logs in, all within the target's
-// timeout.
-func (r *Runner) connect(ctx context.Context) (*connection, error) {
-	known, err := readKnownHosts(r.target, r.here)
-	if err != nil {
-		return nil, err
-	}
-	dialCtx, cancel := context.WithTimeout(ctx, r.target.Timeout)
-	defer cancel()
-	raw, err := r.dial(dialCtx)
-	if err != nil {
-		return nil, r.dialError(ctx, dialCtx, err)
-	}
-	conn := &watchedConn{Conn: raw}
-	login := newLogin(dialCtx, r.target, r.here)
-	defer login.close()
-	client, err := handshake(dialCtx, conn, r.target, known, login)
-	if err != nil {
-		return nil, r.handshakeError(ctx, dialCtx, login, err)
-	}
-	return &connection{client, conn}, nil
-}
-
-// dial makes the connection that SSH talks over.
-func (r *Runner) dial(ctx context.Context) (net.Conn, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", r.target.address())
-	if err != nil {
-		return nil, err
-	}
-	return quickAck(conn), nil
-}
-
 // watchedConn is a connection of which is known whether someone waits for
-// what comes over it.
+// what comes over it, and how much has come.
 type watchedConn struct {
 	net.Conn
-	reading atomic.Bool
+	reading  atomic.Bool
+	received atomic.Int64 // bytes
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
 	c.reading.Store(true)
 	defer c.reading.Store(false)
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.received.Add(int64(n))
+	return n, err
 }
 
 // handshake makes an SSH client of conn, which it closes if that fails. The
@@ -112,10 +124,10 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 // The key exchanges and ciphers are x/crypto/ssh's defaults, post-quantum
 // mlkem768x25519 first: it costs under a millisecond more than curve25519 and
 // no round trip.
-func handshake(ctx context.Context, conn net.Conn, t Target, known *knownHosts, login *login) (*ssh.Client, error) {
+func handshake(ctx context.Context, conn net.Conn, rt *route, known *knownHosts, login *login) (*ssh.Client, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	c, channels, requests, err := ssh.NewClientConn(conn, t.address(), &ssh.ClientConfig{
-		User: t.User,
+	c, channels, requests, err := ssh.NewClientConn(conn, rt.address(), &ssh.ClientConfig{
+		User: rt.User,
 		HostKeyCallback: func(_ string, remote net.Addr, key ssh.PublicKey) error {
 			return refuse(known.check(remote, key))
 		},
@@ -145,45 +157,4 @@ func refuse(err error) error {
 		return nil
 	}
 	return &refusal{err}
-}
-
-// dialError says why no connection came about.
-func (r *Runner) dialError(ctx, dialCtx context.Context, err error) error {
-	host, port := r.target.Host, r.target.Port
-	var dns *net.DNSError
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return explain(err, "there is no host named %q: check the host of the ssh block, or write the IP address", host)
-	case errors.As(err, &dns):
-		return explain(err, "the name %q could not be looked up (%s): try again, or write the IP address", host, printable(dns.Err))
-	case dialCtx.Err() != nil:
-		return explain(os.ErrDeadlineExceeded, "no answer from %s within %s: is it switched on, its address right, and no firewall in between? The ssh block's timeout gives it more time", r.target.address(), r.target.Timeout)
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return explain(err, "%s refused the connection: nothing listens on TCP port %d there. Start its SSH server, or set the ssh block's port", host, port)
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return explain(err, "there is no route to %s: check the address and this computer's network", host)
-	}
-	return explain(err, "no connection to %s: %s", r.target.address(), printable(err.Error()))
-}
-
-// handshakeError says why a connection came to nothing.
-func (r *Runner) handshakeError(ctx, dialCtx context.Context, login *login, err error) error {
-	var refused *refusal
-	var none *ssh.AlgorithmNegotiationError
-	address := r.target.address()
-	switch {
-	case errors.As(err, &refused):
-		return refused.error
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case dialCtx.Err() != nil:
-		return explain(os.ErrDeadlineExceeded, "%s took the connection but did not finish the SSH handshake within %s: it may be overloaded, or not be an SSH server. The ssh block's timeout gives it more time", address, r.target.Timeout)
-	case errors.As(err, &none):
-		return explain(err, "%s and btplan have no %s algorithm in common: it offers only %s, which are not safe any more. Update its SSH server", address, none.What, printable(fmt.Sprint(none.RequestedAlgorithms)))
-	case login.begun:
-		return login.failed(err)
-	}
-	return explain(err, "the SSH handshake with %s failed (%s): is it an SSH server, and does it take connections from here?", address, printable(err.Error()))
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -71,16 +70,7 @@ func startDaemon(t testing.TB, ready string, program string, args ...string) {
 	t.Fatalf("%s has not started:\n%s", program, said.String())
 }
 
-// freePort gives a TCP port that nobody has on loopback.
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer func() { check(t, listener.Close()) }()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
-func startSSHD(t testing.TB) *sshd {
+func startSSHD(t testing.TB, options ...string) *sshd {
 	t.Helper()
 	program, err := exec.LookPath("sshd")
 	if err != nil {
@@ -117,7 +107,8 @@ PasswordAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 SetEnv SHLVL=9
-`, s.target.Port, hostKey, authorized), 0o600))
+%s
+`, s.target.Port, hostKey, authorized, strings.Join(options, "\n")), 0o600))
 	startDaemon(t, "Server listening on", program, "-D", "-e", "-f", config)
 	return s
 }
@@ -154,6 +145,68 @@ func TestOpenSSH(t *testing.T) {
 	writeSigner(t, filepath.Join(stranger.home, ".ssh", "id_ed25519"))
 	_, err = open(s.target, stranger).Run(t.Context(), ":", nil)
 	wantUnreachable[*AuthError](t, err)
+}
+
+// One sshd behind another, with everything said in ssh_config: ssh itself gets
+// there by the same file.
+func TestOpenSSHByJump(t *testing.T) {
+	jump, gateway := startSSHD(t), startSSHD(t)
+	home := jump.here.home
+	config := filepath.Join(home, ".ssh", "config")
+	check(t, os.WriteFile(config, fmt.Appendf(nil, `
+Host edge
+  HostName 127.0.0.1
+  Port %d
+  IdentityFile %s/.ssh/id_ed25519
+  UserKnownHostsFile %[2]s/.ssh/known_hosts
+  ProxyJump bastion
+Host bastion
+  HostName 127.0.0.1
+  Port %[3]d
+  IdentityFile %[4]s/.ssh/id_ed25519
+  UserKnownHostsFile %[4]s/.ssh/known_hosts
+Host *
+  IdentitiesOnly yes
+`, gateway.target.Port, gateway.here.home, jump.target.Port, home), 0o600))
+	r := open(Target{Host: "edge", Timeout: 20 * time.Second}, jump.here)
+	defer func() { check(t, r.Close()) }()
+	for range 2 {
+		out, err := r.Run(t.Context(), `echo "$SSH_CONNECTION"`, nil)
+		check(t, err)
+		if fields := strings.Fields(string(out)); len(fields) != 4 || fields[3] != fmt.Sprint(gateway.target.Port) {
+			t.Errorf("got %q, want the port %d", out, gateway.target.Port)
+		}
+		r.Hangup()
+	}
+
+	if program, err := exec.LookPath("ssh"); err == nil {
+		if out, err := exec.Command(program, "-F", config, "-o", "BatchMode=yes", "edge", "echo hello").CombinedOutput(); err != nil || string(out) != "hello\n" {
+			t.Errorf("ssh: %q, %v", out, err)
+		}
+	}
+}
+
+// A jump host that may forward nothing says so in OpenSSH's words.
+func TestOpenSSHThatForwardsNothing(t *testing.T) {
+	jump, gateway := startSSHD(t, "AllowTcpForwarding no"), startSSHD(t)
+	target := gateway.target
+	target.Jump = &jump.target
+	r := open(target, jump.here)
+	defer func() { check(t, r.Close()) }()
+	_, err := r.Run(t.Context(), ":", nil)
+	wantUnreachable[*ssh.OpenChannelError](t, err)
+	says(t, err, "forwards no connections", "AllowTcpForwarding yes")
+}
+
+// Nobody listens behind the jump host: asked once more, then told.
+func TestOpenSSHWithNothingBehind(t *testing.T) {
+	jump := startSSHD(t)
+	r := open(Target{Host: "127.0.0.1", Port: freePort(t), Jump: &jump.target, Timeout: 20 * time.Second}, jump.here)
+	defer func() { check(t, r.Close()) }()
+	_, err := r.Run(t.Context(), ":", nil)
+	if forward := unreachable[*ssh.OpenChannelError](t, err); !isRefusal(forward) {
+		t.Errorf("not taken for a refusal: %+v", forward)
+	}
 }
 
 // Dropbear with only an Ed25519 key ends the connection when it is asked for a

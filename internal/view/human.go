@@ -66,7 +66,7 @@ func (h *human) Progress(e engine.Event) {
 			say(h.Out, "%s %s...\n", bold, capitalised(verb.doing))
 		}
 		h.begin(name, func(seconds int) {
-			say(h.Out, "%s Still %s... [%ds elapsed]\n", bold, verb.doing, seconds)
+			say(h.Out, "%s Still %s... %s\n", bold, verb.doing, elapsed(e, seconds))
 		})
 	case engine.ReadDone:
 		h.end(name)

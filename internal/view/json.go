@@ -142,7 +142,7 @@ func (l *lines) Progress(e engine.Event) {
 		l.begin(name, func(seconds int) {
 			again := hook
 			again.Elapsed = &seconds
-			l.write(line{Type: "apply_progress", Message: fmt.Sprintf("%s: Still %s... [%ds elapsed]", name, verb.doing, seconds), Hook: &again})
+			l.write(line{Type: "apply_progress", Message: fmt.Sprintf("%s: Still %s... %s", name, verb.doing, elapsed(e, seconds)), Hook: &again})
 		})
 	case engine.ApplyDone:
 		seconds := l.end(name)

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -82,4 +83,16 @@ func subject(e engine.Event) (name string, v verbs) {
 		return e.Resource.String(), verbsOf(e.Resource.Action)
 	}
 	return e.Device.String(), reading
+}
+
+// elapsed tells how long something has been under way, and what it waits for
+// if that is known.
+func elapsed(e engine.Event, seconds int) string {
+	out := fmt.Sprintf("%ds elapsed", seconds)
+	if e.Waiting != nil {
+		if what := e.Waiting(); what != "" {
+			out += ", waiting for " + Printable(what)
+		}
+	}
+	return "[" + out + "]"
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 // TestProgress plays scripts of events in a bubble of its own time. A line is
-// "read DEVICE", "was read DEVICE", "start ACTION RESOURCE", "done RESOURCE",
+// "waits DEVICE WHAT" (from now on), "read DEVICE", "was read DEVICE", "start ACTION RESOURCE", "done RESOURCE",
 // "fail RESOURCE", "skip RESOURCE" (it was not attempted), "unread DEVICE",
 // "wait DURATION", "interrupt", "saved FILE", "result" or "outputs".
 func TestProgress(t *testing.T) {
@@ -42,8 +43,15 @@ func TestProgress(t *testing.T) {
 type player struct {
 	view    View
 	started map[string]plan.Resource
+	waits   sync.Map // what devices wait for, by name: reminders ask from goroutines of their own
 	result  engine.Result
 	plan    plan.Plan
+}
+
+func (p *player) waiting(device string) string {
+	what, _ := p.waits.Load(device)
+	text, _ := what.(string)
+	return text
 }
 
 func (p *player) play(t *testing.T, line string) {
@@ -57,7 +65,10 @@ func (p *player) play(t *testing.T, line string) {
 		time.Sleep(d) // in the bubble: no real time goes by
 		synctest.Wait()
 	case "read":
-		p.view.Progress(engine.Event{Kind: engine.ReadStarted, Device: parseAddr(t, rest)})
+		p.view.Progress(engine.Event{Kind: engine.ReadStarted, Device: parseAddr(t, rest), Waiting: func() string { return p.waiting(rest) }})
+	case "waits":
+		device, what, _ := strings.Cut(rest, " ")
+		p.waits.Store(device, what)
 	case "was":
 		p.view.Progress(engine.Event{Kind: engine.ReadDone, Device: parseAddr(t, strings.TrimPrefix(rest, "read "))})
 	case "start":
@@ -66,7 +77,7 @@ func (p *player) play(t *testing.T, line string) {
 		actions := map[string]plan.Action{"create": plan.Create, "update": plan.Update, "replace": plan.Replace, "delete": plan.Delete}
 		r := plan.Resource{Device: parseAddr(t, device), Owner: parseAddr(t, owner), Action: actions[action]}
 		p.started[name] = r
-		p.view.Progress(engine.Event{Kind: engine.ApplyStarted, Device: r.Device, Resource: &r})
+		p.view.Progress(engine.Event{Kind: engine.ApplyStarted, Device: r.Device, Resource: &r, Waiting: func() string { return p.waiting(device) }})
 	case "done", "fail":
 		r := p.started[rest]
 		e := engine.Event{Kind: engine.ApplyDone, Device: r.Device, Resource: &r}
