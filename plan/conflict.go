@@ -37,10 +37,14 @@ func inTheWay(wanted []*Wanted, byPlace map[place]foreignRules) []*Live {
 // conflict tells the author which foreign rules are in the way of r.
 func conflict(r Resource, found []*Live) *hcl.Diagnostic {
 	var names []string
+	project := ""
 	for _, l := range found[:min(len(found), maxShown)] {
 		name := l.Rule.String()
 		if l.Handle != "" {
 			name += " (" + printable(l.Handle) + ")"
+		}
+		if l.Project != "" {
+			project = printable(l.Project)
 		}
 		names = append(names, name)
 	}
@@ -54,10 +58,19 @@ func conflict(r Resource, found []*Live) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf(summary, r.Device),
-		Detail: fmt.Sprintf("%s can't have its ports on %s, which holds %s for them that btplan did not make: %s. btplan never touches %s there, or choose other ports.",
-			r.Owner, r.Device, what, strings.Join(names, "; "), them),
+		Detail: fmt.Sprintf("%s can't have its ports on %s, which holds %s for them that this project did not make: %s. btplan never touches %s there, or choose other ports.%s",
+			r.Owner, r.Device, what, strings.Join(names, "; "), them, ofProject(project)),
 		Subject: r.DeclRange.Ptr(),
 	}
+}
+
+// ofProject says what to do about rules of another project of btplan; empty:
+// there are none.
+func ofProject(project string) string {
+	if project == "" {
+		return ""
+	}
+	return fmt.Sprintf(" There are rules of btplan's project %q: if that is what this project was called before, set the name back, run btplan destroy, and then rename it.", project)
 }
 
 // printable is s, which comes from a device, with everything that a terminal

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -83,5 +85,18 @@ func TestPlanKeepsNothingOfTheCallers(t *testing.T) {
 	want[0].Ports.Last, held[0].Ports.First = 9, 9
 	if p.Digest() != digest {
 		t.Error("the plan changes with the arguments of Diff")
+	}
+}
+
+// Rules of another project are no stranger's, and most often the same
+// project's under its former name.
+func TestConflictWithProject(t *testing.T) {
+	device := Addr{Block: BlockGateway, Name: "edge"}
+	rule := Rule{Protocol: TCP, Ports: PortRange{6881, 6889}, To: netip.MustParseAddrPort("192.168.1.11:6881")}
+	_, diags := Diff(
+		[]Wanted{{Rule: rule, Device: device, Owner: Addr{Block: BlockPortRange, Name: "bt"}}},
+		[]Live{{Rule: rule, Device: device, Handle: "rule 1", Project: "old\x1b"}})
+	if len(diags) != 1 || !strings.Contains(diags[0].Detail, `btplan's project "old\\x1b": if that is what this project was called before`) {
+		t.Errorf("said %v", diags)
 	}
 }

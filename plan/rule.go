@@ -178,8 +178,11 @@ type Wanted struct {
 type Live struct {
 	Rule
 	Device Addr
-	Owner  Addr   // zero: foreign, that is, not made by this project
-	Handle string // what the device calls it, for messages: "table ip nat, chain prerouting, handle 7"
+	Owner  Addr // zero: foreign, that is, not made by this project
+	// Project is the project of btplan that made a foreign rule, where its
+	// mark tells; empty: somebody else did.
+	Project string
+	Handle  string // what the device calls it, for messages: "table ip nat, chain prerouting, handle 7"
 	// Drift says in a few words how the device's rule is not as btplan left
 	// it, though its mark is there: "its accept is missing". Empty: nothing
 	// is known to have been changed.

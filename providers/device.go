@@ -54,6 +54,15 @@ type ReadingBack interface {
 	ReadBack() *Reading
 }
 
+// Identified is a device that can tell which one it is, so that two blocks of
+// a configuration for the same one are noticed. Those of a Type that is Remote
+// need not: they are where their commands run.
+type Identified interface {
+	// Identity is the same for the same device, and different for others of
+	// the same type.
+	Identity() string
+}
+
 // Guarding is a device that is reached by what it filters.
 type Guarding interface {
 	// Guard gives an error if the device, with this rule, could not be

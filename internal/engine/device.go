@@ -87,7 +87,41 @@ func (e *Engine) Check() hcl.Diagnostics {
 		}
 		e.devices = append(e.devices, d)
 	}
+	diags = append(diags, e.twice()...)
 	return append(diags, e.shape()...)
+}
+
+// twice finds blocks that stand for one device. A device holds the rules of a
+// project, whichever block wants them: two blocks would each take away what
+// the other one makes.
+func (e *Engine) twice() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	first := map[string]*device{}
+	for _, d := range e.devices {
+		id := ""
+		if self, ok := d.Device.(providers.Identified); ok {
+			id = self.Identity()
+		} else if d.runner != nil {
+			id = d.runner.Place()
+		}
+		if id == "" {
+			continue
+		}
+		id = d.typeName + " " + id
+		other, taken := first[id]
+		if !taken {
+			first[id] = d
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "One device twice",
+			Detail: fmt.Sprintf("%s and %s (%s, line %d) are the same device. Each would take away the rules that the other one makes. Keep one of the blocks, and name it in all the port ranges.",
+				d.addr, other.addr, other.declRange.Filename, other.declRange.Start.Line),
+			Subject: d.declRange.Ptr(),
+		})
+	}
+	return diags
 }
 
 func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {

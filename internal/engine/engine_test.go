@@ -386,6 +386,44 @@ func TestSSHTarget(t *testing.T) {
 	}
 }
 
+// named is a fake that is known by its name in the world's table of twins.
+type named struct {
+	*fake
+	id string
+}
+
+func (n named) Identity() string { return n.id }
+
+func TestOneDeviceTwice(t *testing.T) {
+	w := newWorld()
+	e := w.engine(t, home)
+	e.Gateways["fake"] = providers.Type{Name: "fake", Open: func(s providers.Settings) (providers.Device, error) {
+		return named{&fake{s.Addr, w}, "the only one"}, nil
+	}}
+	p, diags := e.Plan(t.Context())
+	if p != nil || len(diags) != 1 || diags[0].Summary != "One device twice" || !strings.Contains(diags[0].Detail, "gateway.b and gateway.a") {
+		t.Errorf("planned %v, said %v", p, diags)
+	}
+	const edge = `
+gateway "shell" %q {
+  ssh {
+    host = "192.0.2.1"
+    port = %d
+    user = %q
+  }
+}
+`
+	one := home + fmt.Sprintf(edge, "wan1", 22, "root")
+	for source, want := range map[string]string{
+		one + fmt.Sprintf(edge, "wan2", 22, "admin"):  "One device twice",
+		one + fmt.Sprintf(edge, "wan2", 2222, "root"): "",
+	} {
+		if got := summaries(w.engine(t, source).Check()); got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+	}
+}
+
 func TestParallelism(t *testing.T) {
 	const gateways, parallel = 20, 5
 	source := "btplan {\n  project = \"home\"\n}\n"

@@ -184,6 +184,20 @@ func (r *Runner) Close() error {
 	return nil
 }
 
+// Place is where scripts run, whoever runs them: two runners with the same
+// place are on the same machine. The same address behind another jump host is
+// another place.
+func (r *Runner) Place() string {
+	if r.target.Local {
+		return r.target.String()
+	}
+	place := r.target.address()
+	for hop := r.target.Jump; hop != nil; hop = hop.Jump {
+		place += " by way of " + hop.address()
+	}
+	return place
+}
+
 // Hangup ends the connection, but not those to jump hosts. The next Run makes
 // a new one, which shows that the target can still be reached.
 func (r *Runner) Hangup() { r.drop() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -60,6 +61,9 @@ func (d *device) Read(ctx context.Context) (*providers.Reading, error) {
 			live.Handle += " (" + e.mark + ")"
 		case !owner.IsZero() && seal != want[owner]:
 			live.Drift = drifted
+		}
+		if owner.IsZero() {
+			live.Project = e.project()
 		}
 		live.Owner = owner
 		reading.Rules = append(reading.Rules, live)
@@ -160,4 +164,13 @@ func pending(changes []plan.Change) bool {
 // as none.
 func same(a, b []byte) bool {
 	return (a == nil) == (b == nil) && bytes.Equal(a, b)
+}
+
+// Identity is the file, which may be named in several ways.
+func (d *device) Identity() string {
+	path, err := filepath.Abs(d.file.path)
+	if err != nil {
+		return d.file.path
+	}
+	return path
 }

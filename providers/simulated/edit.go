@@ -145,3 +145,13 @@ func reseal(entries []entry, project string, touched map[plan.Addr]bool) {
 		}
 	}
 }
+
+// project is the project of btplan whose mark the rule has; empty: it has none.
+func (e entry) project() string {
+	mark := e.mark
+	if i := strings.LastIndexByte(mark, ':'); i >= 0 {
+		mark = mark[:i]
+	}
+	project, _, _ := plan.ParseMark(mark)
+	return project
+}
