@@ -1,5 +1,5 @@
 # A Linux computer as gateway, reached over SSH as root. Its packet filter is
-# nftables; whatever rules it has already stay as they are.
+# nftables or iptables; whatever rules it has already stay as they are.
 #
 #   btplan plan  -var gateway_host=192.168.1.1 -var wan_interface=ppp0
 #   btplan apply -var gateway_host=192.168.1.1 -var wan_interface=ppp0

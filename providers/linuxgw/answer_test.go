@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -28,7 +27,7 @@ func homeGateway() *gateway {
 	return &gateway{
 		project: "home",
 		addr:    plan.Addr{Block: plan.BlockGateway, Name: "edge"},
-		table:   nft.Table{Family: "inet", Name: tablePrefix + "home"},
+		backend: auto,
 		wan:     "wan0",
 	}
 }
@@ -75,7 +74,7 @@ func TestAnswerRejects(t *testing.T) {
 	for name, edit := range map[string]func(string) string{
 		"nothing":             func(string) string { return "" },
 		"cut off":             func(s string) string { return s[:len(s)/2] },
-		"a section is gone":   func(s string) string { return strings.Replace(s, "\x1emaps\n", "\x1emops\n", 1) },
+		"a section is gone":   func(s string) string { return strings.Replace(s, "\x1enetwork\n", "\x1enotwork\n", 1) },
 		"no JSON":             func(s string) string { return strings.Replace(s, `{"nftables"`, `nftables`, 1) },
 		"an unknown protocol": func(s string) string { return strings.ReplaceAll(s, `"concat": ["tcp"`, `"concat": ["sctp"`) },
 		"no address":          func(s string) string { return strings.ReplaceAll(s, `192.168.77.11`, `seedbox`) },
@@ -99,7 +98,7 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		commands := transaction(s, s.foreignEntries, "0")
+		commands := s.change(s.foreignEntries, "0")
 		for _, c := range commands {
 			if c < ' ' && c != '\n' {
 				t.Fatalf("a control character in the commands: %q", commands)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -35,8 +34,8 @@ const (
 	exitLate    = 76 // the change to be claimed has been taken back
 )
 
-// Apply writes our table anew in one transaction, with the hooks that it
-// needs in other people's chains. It takes effect as a whole or not at all,
+// Apply writes our rules anew in one transaction, or with iptables in one for
+// each table, with the hooks that they need in other people's chains. It takes effect as a whole or not at all,
 // and stays only if the gateway can be reached by a new connection.
 func (g *gateway) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
 	if g.last == nil {
@@ -105,51 +104,70 @@ func notSaved(err error) error {
 
 // changeScript spells a change up to its reading back.
 func (g *gateway) changeScript(base *state, changes []plan.Change, entries []entry, generation string) string {
-	tag := "BTPLAN_" + generation
+	list, printed := base.listing()
+	forget := forgetFlows(changes)
 	var b strings.Builder
-	b.WriteString(scriptHead + sectionHead)
-	sum := sha256.Sum256(base.listing)
+	b.WriteString(scriptHead + sectionHead + lock)
+	sum := sha256.Sum256(printed)
 	// Where there is no sha256sum, the transaction's first command still
 	// tells another btplan's change, though not one by hand.
 	fmt.Fprintf(&b, `if command -v sha256sum >/dev/null; then
 	now=$(%s | sha256sum)
 	[ "${now%%%% *}" = %x ] || exit %d
 fi
-`, listOwn(base.table), sum, exitChanged)
-	forget := forgetFlows(changes)
+umask 077
+`+detached+`change=%s
+mkdir -p "$change" || exit
+%scat >"$change/undo" %s`, list, sum, exitChanged, changeDir(generation), base.snapshot(),
+		heredoc(undoScript(base, entries, generation)+forget, "BTPLAN_"+generation))
 	if g.revertAfter > 0 {
-		g.arm(&b, undoScript(base, generation)+forget, base, generation, tag)
+		g.arm(&b, generation)
 	}
-	fmt.Fprintf(&b, "nft -f - %s", heredoc(transaction(base, entries, generation), tag))
-	if g.revertAfter > 0 {
-		b.WriteString("code=$?\n[ $code = 0 ] || { rm -rf \"$change\"; exit $code; }\n")
-	} else {
-		b.WriteString("code=$?\n[ $code = 0 ] || exit $code\n")
+	fmt.Fprintf(&b, "cat >\"$change/do\" %s$detached sh \"$change/do\" || exit\n",
+		heredoc(doScript(base, entries, generation), "BTPLAN_"+generation))
+	if g.revertAfter == 0 {
+		fmt.Fprintf(&b, "rm -rf \"$change\"\nrmdir %s 2>/dev/null\n", changesDir)
 	}
 	b.WriteString(forget + g.readSections() + "exit 0\n")
 	return b.String()
 }
 
+// detached sets the command that takes what it runs out of the reach of who ends
+// the script: neither a change of several steps nor the process that waits to
+// take it back may be cut short.
+const detached = `detached=
+if command -v setsid >/dev/null; then detached=setsid; fi
+`
+
+// doScript spells the change itself, and what takes it back at once where it
+// fails half way.
+func doScript(base *state, entries []entry, generation string) string {
+	return fmt.Sprintf(`%schange() {
+%s}
+change
+code=$?
+if [ $code != 0 ]; then
+	%s
+fi
+exit $code
+`, scriptHead, base.change(entries, generation), undoNow(generation))
+}
+
 // arm spells the commands that make the gateway take the change back after
 // revertAfter, unless it was claimed by then. systemd does the waiting where it
 // runs, for it may kill what a login leaves behind.
-func (g *gateway) arm(b *strings.Builder, undo string, base *state, generation, tag string) {
+func (g *gateway) arm(b *strings.Builder, generation string) {
 	seconds := strconv.Itoa(int((g.revertAfter + time.Second - 1) / time.Second))
-	fmt.Fprintf(b, `umask 077
-change=%s
-mkdir -p "$change" || exit
-nft list %s >"$change/table" 2>/dev/null
-cat >"$change/undo" %s`, changeDir(generation), base.table, heredoc(undo, tag))
-	wait := "sleep " + seconds + "; " + undoNow(generation)
+	undo := lock + undoNow(generation)
 	fmt.Fprintf(b, `armed=
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
 	systemd-run --quiet --collect --on-active=%s --timer-property=AccuracySec=100ms --unit=btplan-undo-%s \
 		/bin/sh -c %s </dev/null >/dev/null 2>&1 && armed=1
 fi
 if [ -z "$armed" ]; then
-	(trap '' HUP; exec sh -c %s) </dev/null >/dev/null 2>&1 &
+	(trap '' HUP; exec $detached sh -c %s) </dev/null >/dev/null 2>&1 9>&- &
 fi
-`, seconds, generation, remote.Quote(undoNow(generation)), remote.Quote(wait))
+`, seconds, generation, remote.Quote(undo), remote.Quote("sleep "+seconds+"\n"+undo))
 }
 
 func changeDir(generation string) string { return changesDir + "/" + generation }
@@ -158,37 +176,13 @@ func changeDir(generation string) string { return changesDir + "/" + generation 
 // has just claimed it or taken it back.
 func undoNow(generation string) string {
 	dir := changeDir(generation)
-	return fmt.Sprintf("mv %s %s.undo 2>/dev/null && cd %s.undo && { sh ./undo; cd /; rm -rf %s.undo; }", dir, dir, dir, dir)
+	return fmt.Sprintf("mv %s %s.undo 2>/dev/null && cd %s.undo && { sh ./undo; cd /; rm -rf %s.undo; rmdir %s 2>/dev/null; }", dir, dir, dir, dir, changesDir)
 }
 
 // undoScript spells what takes the change of this generation back. It is run
-// in the change's directory. Like the change it is one transaction, and it
-// does nothing once the table was written again.
-func undoScript(base *state, generation string) string {
-	family, name := base.table.Family, base.table.Name
-	var b strings.Builder
-	b.WriteString(scriptHead)
-	b.WriteString("{\n")
-	if base.exists {
-		// Where the change has removed the table, nothing is there to be
-		// deleted, and creating it fails if somebody else has made it again.
-		fmt.Fprintf(&b, "if nft list %s >/dev/null 2>&1; then\n", base.table)
-	}
-	fmt.Fprintf(&b, "echo delete chain %s %s %s%s\necho delete %s\n", family, name, generations, generation, base.table)
-	if base.exists {
-		fmt.Fprintf(&b, "else echo create %s\nfi\ncat table\n", base.table)
-	}
-	for _, h := range base.hooks {
-		place := h.place()
-		switch {
-		case h.needed && len(h.handles) == 0: // the change has made it
-			fmt.Fprintf(&b, "nft -a list chain %s 2>/dev/null | sed -n 's/.* comment \"%s\" # handle \\([0-9]*\\)$/delete rule %s handle \\1/p'\n", place, base.hookComment, strings.ReplaceAll(place, "/", `\/`))
-		case h.works: // the change may have removed it
-			fmt.Fprintf(&b, "nft -a list chain %s 2>/dev/null | grep -q ' comment \"%s\" # handle' || echo 'insert rule %s %s'\n", place, base.hookComment, place, hookRule(base.hookComment))
-		}
-	}
-	b.WriteString("} | nft -f -\n")
-	return b.String()
+// in the change's directory.
+func undoScript(base *state, entries []entry, generation string) string {
+	return scriptHead + "undo() {\n" + base.undo(entries, generation) + "}\nundo\n"
 }
 
 // checkReadBack looks at what the gateway held right after the change.
@@ -231,7 +225,7 @@ func (g *gateway) takeBack(ctx context.Context, generation string, why error) er
 	if g.revertAfter == 0 {
 		return why
 	}
-	if _, err := g.runner.Run(ctx, undoNow(generation), nil); err != nil {
+	if _, err := g.runner.Run(ctx, lock+undoNow(generation), nil); err != nil {
 		return providers.Flag(fmt.Errorf("%w. The change could not be taken back at once (%w), the gateway does it by itself within %s", why, err, g.revertAfter), providers.ErrRolledBack)
 	}
 	return providers.Flag(fmt.Errorf("%w. The change was taken back: the gateway is as it was before", why), providers.ErrRolledBack)
@@ -240,17 +234,21 @@ func (g *gateway) takeBack(ctx context.Context, generation string, why error) er
 // claim makes a change stay and saves it, over a new connection: that there can be one is
 // the proof that nobody is locked out.
 func (g *gateway) claim(ctx context.Context, save, generation string, until time.Time) error {
-	ctx, cancel := context.WithDeadline(ctx, until)
+	// Whether a claim comes in time is for the gateway to say, not for our
+	// clock; and saving may take a while.
+	ctx, cancel := context.WithDeadline(ctx, until.Add(time.Minute))
 	defer cancel()
-	dir := changeDir(generation)
-	script := scriptHead + fmt.Sprintf("mv %s %s.kept 2>/dev/null || exit %d\nrm -rf %s.kept\nrmdir %s 2>/dev/null\n", dir, dir, exitLate, dir, changesDir) +
-		save + "exit 0\n"
+	script := scriptHead + claimScript(g.project, generation) + save + "exit 0\n"
 	g.runner.Hangup()
 	var err error
+	var unreachable *remote.UnreachableError
+	var interrupted *remote.InterruptedError
+	unknown := false // an attempt was cut short: it may have claimed the change
 	for pause := 100 * time.Millisecond; ; pause *= 2 {
 		_, err = g.runner.Run(ctx, runStdin, []byte(script))
-		var unreachable *remote.UnreachableError
-		if !errors.As(err, &unreachable) || ctx.Err() != nil {
+		unknown = unknown || errors.As(err, &interrupted)
+		again := errors.As(err, &unreachable) || errors.As(err, &interrupted)
+		if !again || ctx.Err() != nil || time.Now().After(until) {
 			break
 		}
 		// A gateway may be slow to take connections again; nothing tells when.
@@ -265,11 +263,23 @@ func (g *gateway) claim(ctx context.Context, save, generation string, until time
 		return nil
 	case errors.As(err, &exit) && exit.Code == exitLate:
 		return providers.Flag(fmt.Errorf("the change was claimed too late: after %s the gateway has taken it back, and is as it was before. Set a longer revert_after if the gateway is slow", g.revertAfter), providers.ErrRolledBack)
-	}
-	if errors.As(err, &exit) {
+	case errors.As(err, &exit):
 		return notSaved(err)
+	case unknown:
+		return fmt.Errorf("the connection ended while the change was being claimed: %w. If it was not, the gateway takes it back by itself. Run btplan plan to see", err)
 	}
 	return providers.Flag(fmt.Errorf("after the change the gateway could not be reached by a new connection: %w. By itself it takes the change back, and %s after it was made everything is as before", err, g.revertAfter), providers.ErrRolledBack)
+}
+
+// claimScript spells the claim of a change. It may be run again when nobody
+// knows how far it got: what was claimed last is kept in a file.
+func claimScript(project, generation string) string {
+	dir, claimed := changeDir(generation), "/run/btplan."+project+".claimed"
+	return fmt.Sprintf(`mv %s %s.kept 2>/dev/null || [ -d %s.kept ] || [ "$(cat %s 2>/dev/null)" = %s ] || exit %d
+echo %s >%s
+rm -rf %s.kept
+rmdir %s 2>/dev/null
+`, dir, dir, dir, claimed, generation, exitLate, generation, claimed, dir, changesDir)
 }
 
 // whyFailed finds out whether an apply failed because someone else was
@@ -290,19 +300,16 @@ func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
 	}
 	if changed {
 		return providers.Flag(
-			fmt.Errorf("%s was changed by someone else since the plan was made, so nothing was touched: run btplan again to plan from what is there now", base.table),
+			fmt.Errorf("%s was changed by someone else since the plan was made, so nothing was touched: run btplan again to plan from what is there now", base.filter),
 			providers.ErrConflict)
 	}
 	return explain(err)
 }
 
-// listOwn spells the command that prints our table, and nothing that changes
-// by itself.
-func listOwn(t nft.Table) string { return "nft -j list " + t.String() + " 2>/dev/null" }
-
-// newGeneration names one writing of our table as no other is named.
+// newGeneration names one writing of our rules as no other is named. Longer
+// ones don't fit into the names of iptables' chains.
 func newGeneration() string {
-	b := make([]byte, 8)
+	b := make([]byte, 6)
 	_, _ = rand.Read(b) // never fails: crypto/rand
 	return hex.EncodeToString(b)
 }

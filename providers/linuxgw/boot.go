@@ -28,7 +28,7 @@ const (
 type boot struct {
 	init    initSystem
 	enabled bool   // our script is run
-	sum     string // SHA-256 of our script and unit, in hexadecimal; empty if it can't tell
+	sum     string // SHA-256 of our script and unit, in hexadecimal, or "missing"; empty if it can't tell
 }
 
 func bootScriptPath(project string) string { return bootDir + "/" + project + ".sh" }
@@ -57,9 +57,13 @@ elif [ -f /etc/rc.local ]; then
 else
 	echo %s
 fi
-command -v sha256sum >/dev/null && cat %s %s 2>/dev/null | sha256sum
+if ! [ -e %s ]; then
+	echo missing
+elif command -v sha256sum >/dev/null; then
+	cat %s %s 2>/dev/null | sha256sum
+fi
 `, systemd, bootWantPath(project), openRC, bootLocalPath(project),
-		rcLocal, "'"+bootMark(project)+"$'", noInit, bootScriptPath(project), bootUnitPath(project))
+		rcLocal, "'"+bootMark(project)+"$'", noInit, bootScriptPath(project), bootScriptPath(project), bootUnitPath(project))
 }
 
 func parseBoot(section []byte) boot {
@@ -70,7 +74,7 @@ func parseBoot(section []byte) boot {
 			b.init = initSystem(word)
 		case word == "enabled":
 			b.enabled = true
-		case len(word) == 2*sha256.Size:
+		case word == "missing", len(word) == 2*sha256.Size:
 			b.sum = word
 		}
 	}
@@ -78,30 +82,20 @@ func parseBoot(section []byte) boot {
 }
 
 // bootScript spells the script that makes the gateway hold these entries at
-// boot. Other people's chains may be there or not, or have our rule already.
+// boot.
 func (s *state) bootScript(entries []entry, generation string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `#!/bin/sh
+	return fmt.Sprintf(`#!/bin/sh
 # Made by btplan for its project %s, which will write it again: don't edit.
-`, s.project)
-	b.WriteString(scriptHead)
-	table := fmt.Sprintf("add %s\ndelete %s\n%s", s.table, s.table, renderTable(s.table, s.wan, generation, entries))
-	b.WriteString("nft -f - " + heredoc(table, "END"))
-	b.WriteString("code=$?\n")
-	for _, h := range s.hooks {
-		if h.needed && h.serves(entries) {
-			fmt.Fprintf(&b, "nft -a list chain %s 2>/dev/null | grep -q ' comment \"%s\" # handle' || nft 'insert rule %s %s' 2>/dev/null\n",
-				h.place(), s.hookComment, h.place(), hookRule(s.hookComment))
-		}
-	}
-	b.WriteString("exit $code\n")
-	return b.String()
+%s%sload() {
+%s}
+load
+`, s.project, scriptHead, lock, s.load(entries, generation))
 }
 
 // unit is the service that runs the boot script: after those that load other
 // people's rules, and again whenever they do.
 func unit(project string) string {
-	const managers = "nftables.service netfilter-persistent.service"
+	const managers = "nftables.service netfilter-persistent.service iptables.service"
 	return fmt.Sprintf(`# Made by btplan, which will write it again: don't edit.
 [Unit]
 Description=Port forwards of btplan's project %s

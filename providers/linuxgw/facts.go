@@ -1,83 +1,203 @@
 package linuxgw
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/iptables"
 	"github.com/btplan/btplan/internal/nft"
 )
 
 // readScript prints what is to be known of a gateway, in sections that begin
 // with an ASCII record separator and a name. Everything is read in one round
-// trip. Other people's sets may hold a hundred thousand addresses, so the
-// rule set is listed without elements, and maps, in which forwards can
-// hide, on their own.
+// trip, and nothing is changed by it: to list a table of iptables-legacy that
+// isn't there would make one.
 func (g *gateway) readScript() string {
-	return scriptHead + sectionHead + g.readSections() + "exit 0\n"
+	return scriptHead + sectionHead + sharedLock + g.readSections() + "exit 0\n"
 }
 
 func (g *gateway) readSections() string {
-	return `section ruleset
-nft -j -t list ruleset || exit
-section maps
-nft -j list maps || exit
-section table
-` + listOwn(g.table) + `
-section ip_forward
-cat /proc/sys/net/ipv4/ip_forward
-section ip6_forward
-cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null
-section routes
-cat /proc/net/route
-section interfaces
-cat /proc/net/dev
-section legacy
-cat /proc/net/ip_tables_names 2>/dev/null
+	return readNft(ownTable(g.project)) + readIptables(g.project, g.backend) + `section forwarding
+cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null
+section network
+cat /proc/net/route /proc/net/dev
 ` + loginSection + bootSection(g.project)
+}
+
+// readNft lists nftables. Other people's sets may hold a hundred thousand
+// addresses, so the rule set is listed without elements, and maps, in which
+// forwards can hide, on their own. Starting nft costs more than what it does:
+// it is started only for what the first list says is there.
+func readNft(own nft.Table) string {
+	return `nft= ruleset=
+if command -v nft >/dev/null; then
+	if ruleset=$(nft -j -t list ruleset 2>/dev/null); then
+		nft=works
+		section ruleset
+		printf '%s\n' "$ruleset"
+		case $ruleset in *'"map"'*)
+			section maps
+			nft -j list maps || exit ;;
+		esac
+		case $ruleset in *'"` + own.Name + `"'*)
+			section table
+			` + listOwn(own) + ` ;;
+		esac
+	else
+		section nft-says
+		nft -j -t list ruleset 2>&1 >/dev/null
+	fi
+fi
+`
+}
+
+// readIptables lists the nft variant of iptables where nft can't, or where it
+// may be our home, and the legacy one wherever it has tables.
+func readIptables(project string, asked backend) string {
+	list := func(p program) string {
+		return fmt.Sprintf(`if saved=$(%[2]s 2>/dev/null); then
+		section save-%[1]s
+		printf '%%s\n' "$saved"
+		section own-%[1]s
+		printf '%%s\n' "$saved" | %[3]s
+	else
+		section iptables-says
+		(%[2]s) 2>&1 >/dev/null
+	fi
+`, p.variant, p.save(), ownLines(project))
+	}
+	return `names=
+if [ -e /proc/net/ip_tables_names ] && ! names=$(cat /proc/net/ip_tables_names 2>/dev/null); then
+	section iptables-says
+	cat /proc/net/ip_tables_names 2>&1
+fi
+usual= vianft= legacy= all=
+if command -v iptables-nft >/dev/null; then vianft=iptables-nft; fi
+if command -v iptables-legacy >/dev/null; then legacy=iptables-legacy; fi
+case $nft$ruleset in works*` + chainPrefix + `*) all=yes ;; works*) ;; *) all=yes ;; esac
+if [ "$all" ] || [ ` + string(asked) + ` = iptables ] || [ "$names" -a -z "$legacy" ]; then
+	all=yes
+	case $(iptables --version 2>/dev/null) in
+	'') if [ "$vianft" ]; then usual=nf_tables; elif [ "$legacy" ]; then usual=legacy; fi ;;
+	*nf_tables*) usual=nf_tables vianft=${vianft:-iptables} ;;
+	*) usual=legacy legacy=${legacy:-iptables} ;;
+	esac
+fi
+section iptables
+echo "usual $usual"
+echo "nf_tables $vianft"
+echo "legacy $legacy"
+echo "tables" $names
+if [ "$all" -a "$vianft" ]; then
+	` + list(program{viaNft, "$vianft"}) + `fi
+if [ "$names" -a "$legacy" ]; then
+	` + list(program{legacy, "$legacy"}) + `fi
+`
 }
 
 // facts is what a gateway told of itself.
 type facts struct {
-	ruleset      *nft.Ruleset // without elements
-	maps         *nft.Ruleset // the maps with theirs
-	own          *nft.Ruleset // our table, whole; empty: there is none
-	ownListing   []byte       // the same as nft printed it
-	forwarding   bool         // net.ipv4.ip_forward
-	forwarding6  bool         // net.ipv6.conf.all.forwarding
-	routes       routes
-	interfaces   []string
+	ruleset    *nft.Ruleset // without elements; nil: nft doesn't work
+	maps       *nft.Ruleset // the maps with theirs
+	own        *nft.Ruleset // our table, whole; empty: there is none
+	ownListing []byte       // the same as nft printed it
+	nftSays    string       // why it doesn't work; empty: it isn't there
+
+	iptables     variant                    // the one that iptables is; empty: there is none, or it wasn't asked
+	commands     map[variant]program        // those that are there
+	saves        map[variant]*iptables.Save // what they hold, where it was listed
+	ownLines     map[variant][]byte         // what of it is ours, as ownLines prints it
+	iptablesSays string
 	legacyTables []string // of iptables-legacy: "filter", "nat"
-	login        login
-	boot         boot
+
+	forwarding  bool // net.ipv4.ip_forward
+	forwarding6 bool // net.ipv6.conf.all.forwarding
+	routes      routes
+	interfaces  []string
+	login       login
+	boot        boot
 }
 
 // parseFacts reads what readScript printed.
 func parseFacts(out []byte) (*facts, error) {
 	sections := parseSections(out)
-	const want = "ruleset maps table ip_forward ip6_forward routes interfaces legacy login boot"
+	const want = "iptables forwarding network login boot"
 	for _, name := range strings.Fields(want) {
 		if _, ok := sections[name]; !ok {
 			return nil, fmt.Errorf("the gateway's answer is incomplete: it has no section %q", name)
 		}
 	}
+	forwarding := strings.Fields(string(sections["forwarding"])) // of IPv4, and IPv6 if there is any
 	f := &facts{
-		ownListing:   sections["table"],
-		forwarding:   strings.TrimSpace(string(sections["ip_forward"])) == "1",
-		forwarding6:  strings.TrimSpace(string(sections["ip6_forward"])) == "1",
-		routes:       parseRoutes(string(sections["routes"])),
-		login:        parseLogin(sections["login"]),
-		interfaces:   parseInterfaces(string(sections["interfaces"])),
-		legacyTables: strings.Fields(string(sections["legacy"])),
-		boot:         parseBoot(sections["boot"]),
+		ownListing:  sections["table"],
+		nftSays:     strings.TrimSpace(string(sections["nft-says"])),
+		forwarding:  len(forwarding) > 0 && forwarding[0] == "1",
+		forwarding6: len(forwarding) > 1 && forwarding[1] == "1",
+		routes:      parseRoutes(string(sections["network"])),
+		interfaces:  parseInterfaces(string(sections["network"])),
+		login:       parseLogin(sections["login"]),
+		boot:        parseBoot(sections["boot"]),
 	}
-	for name, into := range map[string]**nft.Ruleset{"ruleset": &f.ruleset, "maps": &f.maps, "table": &f.own} {
-		var err error
-		if *into, err = nft.Parse(sections[name]); err != nil {
-			return nil, err
+	if ruleset, works := sections["ruleset"]; works {
+		for into, text := range map[**nft.Ruleset][]byte{&f.ruleset: ruleset, &f.maps: sections["maps"], &f.own: sections["table"]} {
+			var err error
+			if *into, err = nft.Parse(bytes.TrimSpace(text)); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return f, nil
+	return f, f.parseIptables(sections)
+}
+
+// parseIptables reads what readIptables printed.
+func (f *facts) parseIptables(sections map[string][]byte) error {
+	f.commands, f.saves, f.ownLines = map[variant]program{}, map[variant]*iptables.Save{}, map[variant][]byte{}
+	f.iptablesSays = strings.TrimSpace(string(sections["iptables-says"]))
+	for line := range strings.Lines(string(sections["iptables"])) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		switch v := variant(words[0]); {
+		case words[0] == "tables":
+			f.legacyTables = words[1:]
+		case words[0] == "usual" && slices.Contains([]string{string(viaNft), string(legacy)}, words[1]):
+			f.iptables = variant(words[1])
+		case (v == viaNft || v == legacy) && slices.Contains([]string{"iptables", "iptables-nft", "iptables-legacy"}, words[1]):
+			f.commands[v] = program{v, words[1]}
+		}
+	}
+	for v := range f.commands {
+		body, found := sections["save-"+string(v)]
+		if !found && v == legacy && len(f.legacyTables) == 0 {
+			f.saves[v] = &iptables.Save{} // nothing to list
+		}
+		if !found {
+			continue
+		}
+		var err error
+		if f.saves[v], err = iptables.Parse(body); err != nil {
+			return err
+		}
+		f.ownLines[v] = sections["own-"+string(v)]
+	}
+	return nil
+}
+
+// firewalld says whether the gateway's rules are firewalld's: it names its
+// table so with nftables, and makes these chains with iptables.
+func (f *facts) firewalld() bool {
+	if f.ruleset != nil && slices.ContainsFunc(f.ruleset.Tables, func(t nft.Table) bool { return t.Name == "firewalld" }) {
+		return true
+	}
+	for _, s := range f.saves {
+		if _, found := s.Table("filter").Chain("FORWARD_direct"); found {
+			return true
+		}
+	}
+	return false
 }
 
 // parseInterfaces gives the names in /proc/net/dev: those before the colons,

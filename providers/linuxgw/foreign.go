@@ -15,8 +15,16 @@ import (
 // and every rule that translates the destination of packets that come in. One
 // whose ports can't be told, or that does not concern packets from the WAN
 // interface, is counted with ports that collide with nobody's.
-func foreignForwards(f *facts, wan string) ([]plan.Live, error) {
+func foreignForwards(f *facts, home *holding, wan string) ([]plan.Live, error) {
 	var out []plan.Live
+	for _, v := range []variant{viaNft, legacy} {
+		if save := f.saves[v]; save != nil {
+			out = append(out, foreignDNAT(f.commands[v], save.Table("nat"), home, wan)...)
+		}
+	}
+	if f.ruleset == nil {
+		return out, nil
+	}
 	for _, t := range f.maps.Sets {
 		if !isOurs(t.In()) || slices.ContainsFunc(out, func(l plan.Live) bool { return l.Handle == t.In().String() }) {
 			continue
@@ -33,6 +41,9 @@ func foreignForwards(f *facts, wan string) ([]plan.Live, error) {
 		}
 	}
 	for _, c := range fromPrerouting(f.ruleset) {
+		if f.saves[viaNft] != nil && c.In() == (nft.Table{Family: "ip", Name: "nat"}) && !slices.Contains(f.saves[viaNft].Incompatible, "nat") {
+			continue // which iptables tells better
+		}
 		for _, r := range f.ruleset.RulesOf(c) {
 			out = append(out, foreignRule(f.maps, r, wan)...)
 		}
@@ -100,12 +111,26 @@ func foreignRule(maps *nft.Ruleset, r nft.Rule, wan string) []plan.Live {
 	if !translates {
 		return nil
 	}
+	return m.forwards(r.String())
+}
+
+// match is what can be told of the packets that a foreign rule translates.
+type match struct {
+	protocols []plan.Protocol
+	ports     []plan.PortRange // none: all, or not known
+	elsewhere bool             // not for packets from the WAN interface
+	to        netip.Addr
+	toPort    uint16
+}
+
+// forwards gives the rules that stand for m.
+func (m *match) forwards(handle string) []plan.Live {
 	// The zero address stands for one that can't be told.
 	to := m.to
-	if !to.IsValid() {
+	if !to.Is4() {
 		to = netip.IPv4Unspecified()
 	}
-	live := plan.Live{Rule: plan.Rule{Kind: plan.Forward, To: netip.AddrPortFrom(to, m.toPort)}, Handle: r.String()}
+	live := plan.Live{Rule: plan.Rule{Kind: plan.Forward, To: netip.AddrPortFrom(to, m.toPort)}, Handle: handle}
 	if m.elsewhere || len(m.ports) == 0 {
 		return []plan.Live{live}
 	}
@@ -121,15 +146,6 @@ func foreignRule(maps *nft.Ruleset, r nft.Rule, wan string) []plan.Live {
 		}
 	}
 	return out
-}
-
-// match is what can be told of the packets that a foreign rule translates.
-type match struct {
-	protocols []plan.Protocol
-	ports     []plan.PortRange // none: all, or not known
-	elsewhere bool             // not for packets from the WAN interface
-	to        netip.Addr
-	toPort    uint16
 }
 
 // selector is the left side of a match, or the key of a map.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
 )
 
 // login is the connection by which btplan is on the gateway, as the gateway
@@ -46,6 +47,9 @@ func parseLogin(section []byte) login {
 // away: packets to the port of its SSH server would go to a machine.
 func (g *gateway) Guard(r plan.Rule) error {
 	s := g.last
+	if backendOf(s.filter) == withIptables && r.To.Addr().Is6() {
+		return providers.Flag(fmt.Errorf("with iptables btplan forwards IPv4 only so far, and %s is an IPv6 address. Use backend = \"nftables\" on this gateway, or leave IPv6 to another", r.To.Addr()), providers.ErrUnsupported)
+	}
 	at := s.login.server
 	if !at.IsValid() || r.Protocol != plan.TCP || !r.To.Addr().Is4() || !at.Addr().Is4() ||
 		!r.Ports.Overlaps(plan.PortRange{First: at.Port(), Last: at.Port()}) {

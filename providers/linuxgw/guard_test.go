@@ -56,7 +56,7 @@ func TestGuard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := homeGateway()
-			g.last = &state{wan: "wan0", routes: parseRoutes(routingTable), login: parseLogin([]byte(test.login + "\n"))}
+			g.last = &state{holding: &holding{filter: &nftables{}}, wan: "wan0", routes: parseRoutes(routingTable), login: parseLogin([]byte(test.login + "\n"))}
 			protocol := plan.TCP
 			if test.udp {
 				protocol = plan.UDP

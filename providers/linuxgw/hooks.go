@@ -2,99 +2,103 @@ package linuxgw
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/btplan/btplan/internal/nft"
 )
 
-// hook is what our table needs in one chain of somebody else: a rule that
-// accepts the packets we marked. An accept in our own table would be of no
-// use, since each table's chains get to drop a packet.
-type hook struct {
-	chain   nft.Chain
-	needed  bool     // the chain may drop forwarded packets
-	handles []uint64 // of our rules in it
-	works   bool     // one of them stands above everything that may drop
-}
+// A hook is what our rules need in one chain of somebody else that may drop
+// forwarded packets: a rule that accepts those we marked. An accept in our own
+// table or chain would be of no use, since each filter's chains get to drop a
+// packet. When several filters drop, each gets its hook.
+
+// passMark is the one bit of the packet mark by which our rules tell other
+// people's chains to let a packet pass.
+const passMark = "0x10000000"
 
 // hookComment marks the hooks of one project.
-func hookComment(project string) string { return "btplan:hook:" + project }
+func hookComment(project string) string { return hookPrefix + project }
 
-// serves says whether packets of some of these entries come by the chain.
-func (h hook) serves(entries []entry) bool {
-	return h.chain.Family != "ip" && hasIPv6(entries) || h.chain.Family != "ip6" && hasIPv4(entries)
+const hookPrefix = "btplan:hook:"
+
+// hooks are those in all the filters that a gateway has, apart from the chain
+// of the filter that is our home, if that leads to us anyway.
+type hooks struct {
+	nft      []nftHook
+	iptables []iptablesHook
 }
 
-// findHooks looks through all the chains that see forwarded packets.
-func findHooks(rs *nft.Ruleset, comment string) ([]hook, error) {
-	var out []hook
-	for _, c := range rs.Chains {
-		if c.Hook != "forward" || c.Type != "filter" || isOurs(c.In()) || !slices.Contains([]string{"ip", "ip6", "inet"}, c.Family) {
-			continue
-		}
-		h := hook{chain: c, needed: c.Policy == "drop"}
-		dropSeen := false
-		for _, r := range rs.RulesOf(c) {
-			switch {
-			case r.Comment == comment:
-				h.handles = append(h.handles, r.Handle)
-				h.works = h.works || !dropSeen
-			case strings.HasPrefix(r.Comment, "btplan:hook:"):
-				// Another project's hook drops nothing.
-			case mayDrop(r):
-				dropSeen, h.needed = true, true
-			}
-		}
-		if !h.needed && len(h.handles) == 0 {
-			continue
-		}
-		for _, name := range []string{c.Table, c.Name} {
-			if err := nft.CheckName(name); err != nil {
-				return nil, fmt.Errorf("%s needs a rule of btplan, but %w", c, err)
-			}
-		}
-		out = append(out, h)
+// findHooks looks through all the chains that see forwarded packets, but for those of the variant of iptables that is our home (nil: none is).
+func findHooks(g *gateway, f *facts, home *variant) (hooks, error) {
+	comment := hookComment(g.project)
+	var out hooks
+	var err error
+	if f.ruleset != nil {
+		out.nft, err = findNftHooks(f.ruleset, comment, home != nil && *home == viaNft)
 	}
-	return out, nil
+	for _, v := range []variant{viaNft, legacy} {
+		// What nft lists is nft's to hook.
+		if home != nil && *home == v || v == viaNft && f.ruleset != nil {
+			continue
+		}
+		if save := f.saves[v]; save != nil {
+			out.iptables = append(out.iptables, findIptablesHooks(f.commands[v], save, comment)...)
+		}
+	}
+	return out, err
 }
 
-// isOurs says whether a table is that of any project of btplan.
-func isOurs(t nft.Table) bool {
-	return t.Family == "inet" && strings.HasPrefix(t.Name, tablePrefix)
-}
-
-// mayDrop says whether a rule can end a packet's way, here or in a chain that
-// it leads to. In doubt it can: a hook too many does no harm.
-func mayDrop(r nft.Rule) bool {
-	for _, s := range r.Statements {
-		switch s.Name {
-		case "match", "counter", "log", "limit", "quota", "mangle", "accept", "return", "continue", "notrack", "ct count", "flow", "set", "ct helper", "ct timeout":
-		default:
+// needed says whether any filter has to be told by the mark.
+func (hs hooks) needed() bool {
+	for _, h := range hs.nft {
+		if h.needed {
+			return true
+		}
+	}
+	for _, h := range hs.iptables {
+		if h.needed {
 			return true
 		}
 	}
 	return false
 }
 
-// render spells the commands that put h right.
-func (h hook) render(b *strings.Builder, comment string, wanted bool) {
-	if wanted && h.needed && h.works && len(h.handles) == 1 {
-		return
+// drift says which hook is not as it has to be.
+func (hs hooks) drift(entries []entry) string {
+	const drops = "%s drops its packets: btplan's rule in it is missing or too far down"
+	for _, h := range hs.nft {
+		if h.needed && !h.works && h.serves(entries) {
+			return fmt.Sprintf(drops, h.chain)
+		}
 	}
-	place := h.place()
-	for _, handle := range h.handles {
-		fmt.Fprintf(b, "delete rule %s handle %d\n", place, handle)
+	for _, h := range hs.iptables {
+		if h.needed && !h.works && hasIPv4(entries) {
+			return fmt.Sprintf(drops, h)
+		}
 	}
-	if wanted && h.needed {
-		fmt.Fprintf(b, "insert rule %s %s\n", place, hookRule(comment))
-	}
+	return ""
 }
 
-// place is the chain as nft's commands name it.
-func (h hook) place() string { return h.chain.Family + " " + h.chain.Table + " " + h.chain.Name }
+// setHooks spells the commands that put hooks in iptables right.
+func setHooks(list []iptablesHook, entries []entry) string {
+	var b strings.Builder
+	for _, h := range list {
+		b.WriteString(h.set(hasIPv4(entries)))
+	}
+	return b.String()
+}
 
-// hookRule is the rule that lets marked packets pass.
-func hookRule(comment string) string {
-	return fmt.Sprintf("meta mark and %s == %s accept comment %s", passMark, passMark, nft.Quote(comment))
+// ensure spells the commands that make the hooks be there, whether or not
+// they are. At boot the chains of others may be there or not.
+func (hs hooks) ensure(entries []entry) string {
+	var b strings.Builder
+	for _, h := range hs.nft {
+		if h.needed && h.serves(entries) {
+			b.WriteString(h.ensure())
+		}
+	}
+	for _, h := range hs.iptables {
+		if h.needed && hasIPv4(entries) {
+			b.WriteString(h.ensure())
+		}
+	}
+	return b.String()
 }

@@ -37,7 +37,7 @@ func openInside(t *testing.T, host *lab.Host, project, wan string) inside {
 	d, err := open(providers.Settings{
 		Project: project,
 		Addr:    plan.Addr{Block: plan.BlockGateway, Name: "edge"},
-		Body:    cty.ObjectVal(map[string]cty.Value{"wan_interface": body, "revert_after": cty.StringVal("10s")}),
+		Body:    cty.ObjectVal(map[string]cty.Value{"wan_interface": body, "revert_after": cty.StringVal("10s"), "backend": cty.NullVal(cty.String)}),
 		Runner:  runner,
 	})
 	if err != nil {
@@ -502,6 +502,7 @@ func TestLabProblems(t *testing.T) {
 	t.Run("with rules", func(t *testing.T) {
 		g := openInside(t, nat.Gateway, "home", "wan0")
 		nat.Gateway.Sh(`nft 'add table inet raw; add chain inet raw pre { type filter hook prerouting priority raw; }; add rule inet raw pre iifname wan0 udp dport 7000-7010 counter drop; add rule inet raw pre iifname wan0 tcp dport 1-10 drop; add rule inet raw pre fib saddr . iif oif missing drop'
+[ -e /etc/rc.local ] || mv /etc/rc.other /etc/rc.local
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0`)
 		g.make(t,
 			forward(t, plan.TCP, "6881", "192.168.78.11:6881"), // on no network

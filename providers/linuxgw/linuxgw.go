@@ -1,13 +1,12 @@
-// Package linuxgw is Linux gateways whose packet filter is nftables: port
-// forwarding by DNAT, a way through whatever chains drop forwarded packets,
-// and hairpin NAT, in a table of our own that is changed in one transaction.
+// Package linuxgw is Linux gateways: port forwarding by DNAT, a way through
+// whatever chains drop forwarded packets, and hairpin NAT, with nftables or
+// iptables, in a table or in chains of our own that are changed as one.
 package linuxgw
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -31,6 +29,10 @@ func Type() providers.Type {
 				Wrapped: &hcldec.AttrSpec{Name: "wan_interface", Type: cty.String},
 				Func:    checkInterface,
 			},
+			"backend": &hcldec.ValidateSpec{
+				Wrapped: &hcldec.AttrSpec{Name: "backend", Type: cty.String},
+				Func:    checkBackend,
+			},
 			"revert_after": &hcldec.ValidateSpec{
 				Wrapped: &hcldec.AttrSpec{Name: "revert_after", Type: cty.String},
 				Func:    checkRevertAfter,
@@ -40,60 +42,12 @@ func Type() providers.Type {
 	}
 }
 
-// interfaceName is what can name a network interface: dev_valid_name() of the
-// kernel, less the characters that would mean something to nft.
-var interfaceName = regexp.MustCompile(`^[A-Za-z0-9_.:@+-]{1,15}$`)
-
-func checkInterface(v cty.Value) hcl.Diagnostics {
-	if v.IsNull() || !v.IsKnown() || interfaceName.MatchString(v.AsString()) {
-		return nil
-	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  "Invalid interface name",
-		Detail:   fmt.Sprintf("wan_interface is the name of the network interface towards the Internet, such as ppp0: at most 15 letters, digits and any of _.:@+-, not %q.", v.AsString()),
-	}}
-}
-
-// How long a gateway waits for a change to be claimed.
-const (
-	defaultRevertAfter = 30 * time.Second
-	minRevertAfter     = 5 * time.Second // a dial and an exec over a slow line
-	maxRevertAfter     = time.Hour
-)
-
-// parseRevertAfter reads the attribute revert_after.
-func parseRevertAfter(v cty.Value) (time.Duration, error) {
-	if v.IsNull() || !v.IsKnown() {
-		return defaultRevertAfter, nil
-	}
-	d, err := time.ParseDuration(v.AsString())
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration", v.AsString())
-	}
-	if d != 0 && (d < minRevertAfter || d > maxRevertAfter) {
-		return 0, fmt.Errorf("%s is not between %s and %s", d, minRevertAfter, maxRevertAfter)
-	}
-	return d, nil
-}
-
-func checkRevertAfter(v cty.Value) hcl.Diagnostics {
-	if _, err := parseRevertAfter(v); err != nil {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid revert_after",
-			Detail:   fmt.Sprintf("revert_after is how long the gateway waits for a sign that it can still be reached, before it takes a change back: a duration such as \"30s\", or \"0s\" for no such protection. But %s.", err),
-		}}
-	}
-	return nil
-}
-
 // gateway is one Linux gateway.
 type gateway struct {
 	project string
 	addr    plan.Addr
-	table   nft.Table // ours
-	wan     string    // the configured wan_interface; empty: the default route's
+	backend backend
+	wan     string // the configured wan_interface; empty: the default route's
 	runner  *remote.Runner
 	last    *state // what is known to be there: by the latest Read, or by reading back
 
@@ -105,7 +59,7 @@ func open(s providers.Settings) (providers.Device, error) {
 	g := &gateway{
 		project: s.Project,
 		addr:    s.Addr,
-		table:   nft.Table{Family: "inet", Name: tablePrefix + s.Project},
+		backend: parseBackend(s.Body.GetAttr("backend")),
 		runner:  s.Runner,
 	}
 	if wan := s.Body.GetAttr("wan_interface"); !wan.IsNull() {
@@ -118,7 +72,7 @@ func open(s providers.Settings) (providers.Device, error) {
 			panic("an unchecked revert_after: " + err.Error())
 		}
 	}
-	if err := nft.CheckName(g.table.Name); err != nil {
+	if err := nft.CheckName(ownTable(g.project).Name); err != nil {
 		return nil, fmt.Errorf("the project's name can't be part of a table's name: %w", err)
 	}
 	return g, nil
@@ -169,12 +123,24 @@ func explain(err error) error {
 	}
 	stderr := exit.Stderr
 	switch {
-	case exit.Code == 127 || strings.Contains(stderr, "nft: not found") || strings.Contains(stderr, "nft: command not found"):
-		return fmt.Errorf("there is no nft on the gateway: install the package nftables there: %w", err)
-	case strings.Contains(stderr, "Operation not permitted") || strings.Contains(stderr, "must be root"):
-		return fmt.Errorf("the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block: %w", err)
+	case exit.Code == 127:
+		return fmt.Errorf("a program that was there is not on the gateway any more: %w", err)
+	case forRootOnly(stderr):
+		return fmt.Errorf("%s: %w", rootOnly, err)
 	}
 	return err
+}
+
+const rootOnly = "the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block"
+
+// forRootOnly says whether nft or iptables has complained of a lack of rights.
+func forRootOnly(says string) bool {
+	for _, s := range []string{"Operation not permitted", "Permission denied", "must be root"} {
+		if strings.Contains(says, s) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close leaves the runner to its owner.

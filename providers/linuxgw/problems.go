@@ -45,17 +45,19 @@ func (s *state) findProblems(g *gateway, f *facts) []providers.Problem {
 			})
 		}
 	}
-	out = append(out, s.earlyDrops(f.ruleset)...)
+	if f.ruleset != nil {
+		out = append(out, s.earlyDrops(f.ruleset)...)
+	}
 	if g.wan != "" && !slices.Contains(f.interfaces, g.wan) {
 		out = append(out, providers.Problem{
 			Summary: fmt.Sprintf("There is no interface %s", g.wan),
 			Detail:  fmt.Sprintf("The rules are for packets that come in on wan_interface, but the gateway has only %s. If %s comes up later, all is well.", strings.Join(f.interfaces, ", "), g.wan),
 		})
 	}
-	if slices.Contains(f.legacyTables, "filter") {
+	if _, there := f.commands[legacy]; !there && slices.Contains(f.legacyTables, "filter") {
 		out = append(out, providers.Problem{
-			Summary: "iptables-legacy is in use too",
-			Detail:  "Its rules are apart from those of nftables. If they drop forwarded packets (iptables-legacy -S FORWARD shows them), a port that btplan opens in nftables stays closed. Move them to nftables, by iptables-legacy-save | iptables-nft-restore.",
+			Summary: "There are rules of iptables-legacy that can't be read",
+			Detail:  "The kernel has tables of iptables-legacy, but the gateway has no iptables-legacy to list them with. If they drop forwarded packets, a port that btplan opens stays closed. Install the package iptables there.",
 		})
 	}
 	return append(out, bootProblem(f.boot)...)

@@ -13,9 +13,9 @@ import (
 // Each project has a table of its own, so that none ever writes another's.
 const tablePrefix = "btplan_"
 
-// passMark is the one bit of the packet mark by which our table tells other
-// people's chains to let a packet pass.
-const passMark = "0x10000000"
+func ownTable(project string) nft.Table {
+	return nft.Table{Family: "inet", Name: tablePrefix + project}
+}
 
 // The sets of our table beside the stores.
 const (
@@ -95,14 +95,6 @@ func passKey(six bool) string {
 
 func passReply(six bool) string {
 	return ipOf(six) + " saddr . meta l4proto . th sport . " + ipOf(six) + " daddr"
-}
-
-// anywhere spells any source.
-func anywhere(six bool) string {
-	if six {
-		return "::/0"
-	}
-	return "0.0.0.0/0"
 }
 
 // chain is one chain of our table as it has to be.
@@ -186,35 +178,6 @@ func passRules(six bool, mark string) []rule {
 	}
 }
 
-// entry is one forward of our table. Its comment holds mark and seal; one
-// that someone else put there has whatever comment they gave it.
-type entry struct {
-	rule    plan.Rule
-	comment string
-}
-
-// hasIPv6 says whether some entry is for IPv6.
-func hasIPv6(entries []entry) bool {
-	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is6() })
-}
-
-// hasIPv4 says whether some entry is for IPv4.
-func hasIPv4(entries []entry) bool {
-	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is4() })
-}
-
-// spellSources spells who may connect.
-func spellSources(sources []netip.Prefix, six bool) []string {
-	if len(sources) == 0 {
-		return []string{anywhere(six)}
-	}
-	out := make([]string, 0, len(sources))
-	for _, p := range sources {
-		out = append(out, p.String())
-	}
-	return out
-}
-
 // elements spells e for its store.
 func (e entry) elements() []string {
 	s := storeOf(e.rule)
@@ -244,70 +207,28 @@ func (e entry) elements() []string {
 	return out
 }
 
-// passElements spells the elements of one passSet for these entries: what they
-// let through, as seen behind the DNAT. Two entries may lead to the same port,
-// and a kernel takes no elements that overlap, so the ports are cut where an
-// entry begins or ends, and each piece gets all of its sources.
+// element spells p for a passSet.
+func (p pass) element() string {
+	return passTarget(p.machine, p.protocol) + " . " + p.ports.String() + " . " + p.source
+}
+
+// passTarget is the beginning of the elements of passSet for one machine and
+// protocol.
+func passTarget(machine netip.Addr, protocol plan.Protocol) string {
+	return machine.String() + " . " + string(protocol)
+}
+
+// passElements spells the elements of one passSet for these entries.
 func passElements(entries []entry, six bool) []string {
-	byTarget := map[string][]plan.Rule{}
-	for _, e := range entries {
-		if s := storeOf(e.rule); s.six != six || !s.isMap() {
-			continue
-		}
-		t := passTarget(e.rule)
-		byTarget[t] = append(byTarget[t], e.rule)
-	}
+	translated := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool {
+		s := storeOf(e.rule)
+		return s.six != six || !s.isMap()
+	})
 	var out []string
-	for t, rules := range byTarget {
-		for _, piece := range cut(rules) {
-			for _, source := range spellSources(piece.Sources, six) {
-				out = append(out, t+" . "+piece.Ports.String()+" . "+source)
-			}
-		}
+	for _, p := range passesOf(translated) {
+		out = append(out, p.element())
 	}
-	slices.Sort(out)
 	return out
-}
-
-// passTarget is the beginning of the elements of passSet that r needs.
-func passTarget(r plan.Rule) string {
-	return r.To.Addr().String() + " . " + string(r.Protocol)
-}
-
-// cut gives rules that lead to the same machine as pieces that don't overlap
-// on it. Their Ports are those on the machine.
-func cut(rules []plan.Rule) []plan.Rule {
-	var bounds []int // where a piece begins
-	for _, r := range rules {
-		bounds = append(bounds, int(r.ToPorts().First), int(r.ToPorts().Last)+1)
-	}
-	slices.Sort(bounds)
-	bounds = slices.Compact(bounds)
-	sources := make([][]netip.Prefix, len(bounds))
-	for _, r := range rules {
-		from, _ := slices.BinarySearch(bounds, int(r.ToPorts().First))
-		to, _ := slices.BinarySearch(bounds, int(r.ToPorts().Last)+1)
-		for i := from; i < to; i++ {
-			if len(r.Sources) == 0 {
-				sources[i] = append(sources[i], netip.PrefixFrom(r.To.Addr(), 0).Masked())
-			}
-			sources[i] = append(sources[i], r.Sources...)
-		}
-	}
-	var out []plan.Rule
-	for i, s := range sources {
-		if len(s) == 0 {
-			continue // a gap
-		}
-		piece := plan.Rule{
-			Kind:     plan.Allow,
-			Protocol: rules[0].Protocol,
-			Ports:    plan.PortRange{First: uint16(bounds[i]), Last: uint16(bounds[i+1] - 1)}, // #nosec G115 -- made from uint16s
-			Sources:  plan.CanonicalSources(s),
-		}
-		out = append(out, piece)
-	}
-	return plan.Coalesce(out)
 }
 
 // renderTable spells our table.
@@ -363,29 +284,4 @@ func renderSet(b *strings.Builder, keyword, name, header string, elements []stri
 		b.WriteString(" elements = {\n  " + strings.Join(elements, ",\n  ") + "\n };")
 	}
 	b.WriteString(" }\n")
-}
-
-// transaction spells the commands that make our table hold these entries and
-// nothing else, and set or remove the hooks accordingly. It begins with one
-// that fails, and all the rest with it, when the table was written by someone
-// else since base was read: that is how two applies at once exclude each
-// other, with no lock that could be left behind.
-func transaction(base *state, entries []entry, generation string) string {
-	var b strings.Builder
-	if base.generation != "" {
-		fmt.Fprintf(&b, "delete chain %s %s %s%s\n", base.table.Family, base.table.Name, generations, base.generation)
-	}
-	switch {
-	case base.exists:
-		fmt.Fprintf(&b, "delete %s\n", base.table)
-	case len(entries) > 0:
-		fmt.Fprintf(&b, "create %s\n", base.table)
-	}
-	if len(entries) > 0 {
-		b.WriteString(renderTable(base.table, base.wan, generation, entries))
-	}
-	for _, h := range base.hooks {
-		h.render(&b, base.hookComment, h.serves(entries))
-	}
-	return b.String()
 }
