@@ -22,12 +22,10 @@ func (r *run) apply(ctx context.Context, args []string) int {
 	const mostAttempts = 3
 	for attempt := 1; ; attempt++ {
 		code, outrun := r.planAndApply(ctx)
-		if !outrun || attempt == mostAttempts || ctx.Err() != nil {
+		if !outrun || attempt == mostAttempts || r.wasInterrupted(ctx) {
 			return code
 		}
-		if !r.json {
-			say(r.Stdout, "\nPlanning again, from what the devices hold now.\n\n")
-		}
+		r.view().Again()
 	}
 }
 
@@ -61,15 +59,16 @@ func (r *run) mayAsk() (code int, ok bool) {
 	case r.autoApprove:
 		return exitOK, true
 	case r.json:
-		return r.fail("Approval needed", "-json can't ask for approval. Give -auto-approve, or a plan that btplan plan -out=FILE saved."), false
+		return r.failInView("Approval needed", "-json can't ask for approval. Give -auto-approve, or a plan that btplan plan -out=FILE saved."), false
 	case !r.input:
-		return r.fail("Approval needed", "-input=false forbids to ask for approval, and -auto-approve was not given. Give -auto-approve, or a plan that btplan plan -out=FILE saved."), false
+		return r.failInView("Approval needed", "-input=false forbids to ask for approval, and -auto-approve was not given. Give -auto-approve, or a plan that btplan plan -out=FILE saved."), false
 	}
 	return exitOK, true
 }
 
 // carryOut applies the session's plan and gives the exit code. outrun says
-// that some device was no longer what the plan was made from.
+// that some device was no longer what the plan was made from, and that a new
+// plan is worth the trouble.
 func (r *run) carryOut(ctx context.Context, s *session) (code int, outrun bool) {
 	r.onInterrupt(func() {
 		s.engine.Stop()
@@ -82,13 +81,15 @@ func (r *run) carryOut(ctx context.Context, s *session) (code int, outrun bool) 
 		result = applied
 	}
 	r.onInterrupt(nil)
+	r.done = append(r.done, result.Done...)
+	result.Done = r.done
 	s.view.Result(result, s.plan)
-	outrun = len(result.Outrun) > 0
 	switch {
 	case len(result.RolledBack) > 0:
-		return exitRolledBack, outrun
+		// Whoever runs btplan should look at why before it is tried again.
+		return exitRolledBack, false
 	case len(result.Failed)+len(result.NotAttempted)+len(s.plan.Unread) > 0:
-		return exitError, outrun
+		return exitError, len(result.Outrun) > 0
 	}
 	if !r.destroy {
 		s.view.Outputs(s.config.Outputs)

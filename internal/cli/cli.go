@@ -5,11 +5,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync"
 
 	"github.com/btplan/btplan/internal/view"
+	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/btplan/btplan/providers/all"
 	"github.com/hashicorp/hcl/v2"
@@ -33,6 +36,9 @@ type Process struct {
 	Stdout, Stderr io.Writer
 	Env            []string         // as os.Environ gives it
 	Interrupts     <-chan os.Signal // Ctrl-C and whatever else asks to end
+	// Release ends the delivery of Interrupts: the next one ends the process.
+	// It is called when the run is broken off, and may be nil.
+	Release func()
 }
 
 // Run runs one command line and gives the code to exit with. Cancelling ctx
@@ -46,10 +52,13 @@ type run struct {
 	Process
 	options
 	gateways, firewalls map[string]providers.Type
-	out                 *stream // what Stdout has become
-	code                int     // to exit with
+	out                 *stream         // what Stdout has become
+	code                int             // to exit with
+	printer             view.View       // nil until it is needed: see view
+	done                []plan.Resource // what this run has applied so far
 
 	interrupting sync.Mutex
+	interrupted  bool
 	stopGently   func() // what the next interrupt does; nil: break off at once
 }
 
@@ -60,7 +69,14 @@ func newRun(p Process, gateways, firewalls map[string]providers.Type) *run {
 	return r
 }
 
-func (r *run) main(ctx context.Context) int {
+func (r *run) main(ctx context.Context) (code int) {
+	// A panic would exit with 2, which says that a plan has changes.
+	defer func() {
+		if bug := recover(); bug != nil {
+			say(r.Stderr, "%s\n\n%s\nThis is a bug in btplan, please report it with the text above.\n", view.Printable(fmt.Sprint("panic: ", bug)), debug.Stack())
+			code = exitError
+		}
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go r.watchInterrupts(ctx, cancel)
@@ -94,6 +110,20 @@ func (s *stream) Write(p []byte) (int, error) {
 func (r *run) fail(summary, detail string) int {
 	view.Diagnostics(r.viewOptions(), failure(summary, detail), nil)
 	return exitError
+}
+
+// failInView is fail for commands that have a view.
+func (r *run) failInView(summary, detail string) int {
+	r.view().Diagnostics(failure(summary, detail), nil)
+	return exitError
+}
+
+// view is the one view of this run, for the commands that have one.
+func (r *run) view() view.View {
+	if r.printer == nil {
+		r.printer = view.New(r.viewOptions())
+	}
+	return r.printer
 }
 
 // failure is an error that has no place in the configuration.

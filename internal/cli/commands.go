@@ -38,7 +38,7 @@ func commands() []command {
 		{name: "apply", args: "[FILE]", maxArgs: 1, about: "Make the devices match the configuration", options: with("auto-approve", "input", "destroy"), run: (*run).apply,
 			detail: "Shows the plan, asks, and carries it out. With FILE, a plan that\n`btplan plan -out=FILE` saved, it carries that out without asking, unless the\ndevices have changed since."},
 		{name: "destroy", about: "Remove every rule that btplan made", options: with("auto-approve", "input"), run: (*run).destroyAll,
-			detail: "Shows what would be removed, asks, and removes it. Rules that btplan did not\nmake stay."},
+			detail: "Shows what would be removed, asks, and removes it: the rules of this project on\nthe devices of the configuration. No other device is looked at. Before you\nremove a gateway's block, or change where it points, run\n`btplan destroy -target=gateway.NAME`. Rules that this project did not make stay."},
 		{name: "show", args: "[FILE]", maxArgs: 1, about: "Show what the devices hold, or a saved plan", options: slices.Concat([]string{"target", "parallelism", "json"}, inputOptions), run: (*run).show,
 			detail: "Without FILE, reads the devices and shows the rules that btplan made there.\nWith FILE, shows a plan that `btplan plan -out=FILE` saved."},
 		{name: "output", args: "[NAME]", maxArgs: 1, about: "Show the outputs of the configuration", options: slices.Concat([]string{"raw", "json"}, inputOptions), run: (*run).output,

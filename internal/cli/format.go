@@ -25,24 +25,23 @@ func (r *run) format(_ context.Context, paths []string) int {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
-	changed := false
+	// What can't be formatted keeps nothing else from being formatted.
+	changed, code := false, exitOK
 	for _, path := range paths {
 		files, err := r.sources(path)
 		if err != nil {
-			return r.fail("No such file", err.Error()+".")
+			code = r.fail("No such file", err.Error()+".")
+			continue
 		}
 		for _, file := range files {
-			differs, code := r.formatFile(file)
-			if code != exitOK {
-				return code
-			}
-			changed = changed || differs
+			differs, failed := r.formatFile(file)
+			changed, code = changed || differs, max(code, failed)
 		}
 	}
-	if r.check && changed {
+	if code == exitOK && r.check && changed {
 		return exitUnformatted
 	}
-	return exitOK
+	return code
 }
 
 // sources are the files to format at a path, as the user would name them.
@@ -86,7 +85,7 @@ func isSource(path string) bool {
 // formatFile formats one file and says whether it was not formatted.
 func (r *run) formatFile(file string) (differs bool, code int) {
 	at := r.path(file)
-	before, err := os.ReadFile(at)
+	before, err := readRegular(at)
 	if err != nil {
 		return false, r.fail("File not read", err.Error()+".")
 	}
@@ -110,6 +109,18 @@ func (r *run) formatFile(file string) (differs bool, code int) {
 		say(r.Stdout, "%s", diff.Diff("old/"+file, before, "new/"+file, after))
 	}
 	return true, exitOK
+}
+
+// readRegular reads a file, but not a pipe or a device, which may have no end.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	return os.ReadFile(path)
 }
 
 // overwrite replaces a file's content in one step, keeping its mode; of a

@@ -3,7 +3,8 @@ package cli
 import "context"
 
 // watchInterrupts acts on Ctrl-C until ctx ends: during an apply the first one
-// lets it come to a good end, any other breaks the run off.
+// lets it come to a good end, any other breaks the run off. After that they are
+// no longer caught: what doesn't heed ctx is ended by one more.
 func (r *run) watchInterrupts(ctx context.Context, cancel context.CancelFunc) {
 	for {
 		select {
@@ -12,6 +13,9 @@ func (r *run) watchInterrupts(ctx context.Context, cancel context.CancelFunc) {
 		case <-r.Interrupts:
 			if !r.interruptGently() {
 				cancel()
+				if r.Release != nil {
+					r.Release()
+				}
 				return
 			}
 		}
@@ -33,7 +37,15 @@ func (r *run) interruptGently() bool {
 	if r.stopGently == nil {
 		return false
 	}
+	r.interrupted = true
 	r.stopGently()
 	r.stopGently = nil
 	return true
+}
+
+// wasInterrupted says whether nothing further should be begun.
+func (r *run) wasInterrupted(ctx context.Context) bool {
+	r.interrupting.Lock()
+	defer r.interrupting.Unlock()
+	return r.interrupted || ctx.Err() != nil
 }

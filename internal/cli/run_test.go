@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +26,7 @@ import (
 type slow struct {
 	addr  plan.Addr
 	turn  chan struct{} // each reading or apply takes one
-	fail  error         // what every apply comes to
+	fail  func(plan.Addr) error
 	rules []plan.Live
 }
 
@@ -47,7 +49,7 @@ func (d *slow) Read(ctx context.Context) (*providers.Reading, error) {
 }
 
 func (d *slow) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
-	err := cmp.Or(d.wait(ctx), d.fail)
+	err := cmp.Or(d.wait(ctx), d.fail(d.addr))
 	for _, c := range changes {
 		if err == nil {
 			d.rules = append(d.rules, plan.Live{Rule: *c.After, Device: d.addr, Owner: c.Owner})
@@ -116,15 +118,20 @@ type play struct {
 	ctrlC    chan os.Signal
 	let      chan struct{}
 	code     chan int
+	released atomic.Bool // signals are no longer caught
 }
 
 func start(t *testing.T, stdin io.Reader, args ...string) *play {
 	t.Helper()
-	return startFailing(t, nil, stdin, args...)
+	return startFailing(t, func(plan.Addr) error { return nil }, stdin, args...)
 }
 
-// startFailing is start with gateways of which every apply fails.
-func startFailing(t *testing.T, fail error, stdin io.Reader, args ...string) *play {
+// always is how every apply fails.
+func always(err error) func(plan.Addr) error { return func(plan.Addr) error { return err } }
+
+// startFailing is start with gateways of which an apply comes to what fail
+// says.
+func startFailing(t *testing.T, fail func(plan.Addr) error, stdin io.Reader, args ...string) *play {
 	t.Helper()
 	dir := t.TempDir()
 	const source = `
@@ -146,12 +153,16 @@ port_range "bt" {
 		t.Fatal(err)
 	}
 	p := &play{t: t, out: newTranscript(), err: newTranscript(), ctrlC: make(chan os.Signal), let: make(chan struct{}), code: make(chan int, 1)}
+	devices := map[plan.Addr]*slow{}
 	types := map[string]providers.Type{"slow": {Name: "slow", Spec: hcldec.ObjectSpec{}, Open: func(s providers.Settings) (providers.Device, error) {
-		return &slow{addr: s.Addr, turn: p.let, fail: fail}, nil
+		if devices[s.Addr] == nil {
+			devices[s.Addr] = &slow{addr: s.Addr, turn: p.let, fail: fail}
+		}
+		return devices[s.Addr], nil
 	}}}
 	r := newRun(Process{
 		Args:  append([]string{"btplan", "-chdir=" + dir}, args...),
-		Stdin: stdin, Stdout: p.out, Stderr: p.err, Interrupts: p.ctrlC,
+		Stdin: stdin, Stdout: p.out, Stderr: p.err, Interrupts: p.ctrlC, Release: func() { p.released.Store(true) },
 	}, types, nil)
 	go func() { p.code <- r.main(t.Context()) }()
 	return p
@@ -198,6 +209,9 @@ func TestInterruptOnce(t *testing.T) {
 	if strings.Contains(p.out.String(), "gateway.b: port_range.bt: Creating") {
 		t.Error("another device was begun after the interrupt")
 	}
+	if p.released.Load() {
+		t.Error("a second Ctrl-C would have ended the process")
+	}
 }
 
 func TestInterruptTwice(t *testing.T) {
@@ -207,6 +221,9 @@ func TestInterruptTwice(t *testing.T) {
 	p.interrupt()
 	p.interrupt()
 	p.end(exitError, "Apply incomplete: 0 done, 1 failed, 1 not attempted.", "gateway.a could not be changed")
+	if !p.released.Load() {
+		t.Error("a third Ctrl-C would have been swallowed")
+	}
 }
 
 func TestInterruptReading(t *testing.T) {
@@ -232,18 +249,92 @@ func TestUninterrupted(t *testing.T) {
 }
 
 func TestRolledBack(t *testing.T) {
-	p := startFailing(t, fmt.Errorf("not reached any more: %w", providers.ErrRolledBack), nil, "apply", "-auto-approve")
+	p := startFailing(t, always(fmt.Errorf("not reached any more: %w", providers.ErrRolledBack)), nil, "apply", "-auto-approve")
 	p.allow(4)
 	p.end(exitRolledBack, "Apply incomplete: 0 done, 2 failed, 0 not attempted.", "Not reached any more")
 }
 
 // Someone else is always quicker: btplan plans again, but not for ever.
 func TestOutrun(t *testing.T) {
-	p := startFailing(t, fmt.Errorf("changed since it was read: %w", providers.ErrConflict), nil, "apply", "-auto-approve")
+	p := startFailing(t, always(fmt.Errorf("changed since it was read: %w", providers.ErrConflict)), nil, "apply", "-auto-approve")
 	p.allow(3 * 4)
 	p.end(exitError, "Planning again, from what the devices hold now.", "Changed since it was read")
 	if n := strings.Count(p.out.String(), "2 to add"); n != 3 {
 		t.Errorf("planned %d times, not 3", n)
+	}
+}
+
+// outrunOnce lets the first apply of gateway.b come too late.
+func outrunOnce() func(plan.Addr) error {
+	var late sync.Once
+	return func(device plan.Addr) (err error) {
+		if device.Name == "b" {
+			late.Do(func() { err = fmt.Errorf("changed since it was read: %w", providers.ErrConflict) })
+		}
+		return err
+	}
+}
+
+// What the first attempt did counts in the end.
+func TestOutrunOnce(t *testing.T) {
+	p := startFailing(t, outrunOnce(), nil, "apply", "-auto-approve")
+	p.allow(2 + 3) // a is changed and read again
+	p.allow(2 + 2)
+	p.end(exitOK, "Apply complete! Resources: 2 added, 0 changed, 0 destroyed.", "Changed since it was read")
+}
+
+func TestOutrunJSON(t *testing.T) {
+	p := startFailing(t, outrunOnce(), nil, "apply", "-auto-approve", "-json")
+	p.allow(2 + 3)
+	p.allow(2 + 2)
+	p.end(exitOK, `"@message":"Planning again, from what the devices hold now."`, "")
+	for line := range strings.Lines(p.out.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	if n := strings.Count(p.out.String(), `"type":"version"`); n != 1 {
+		t.Errorf("the version is told %d times:\n%s", n, p.out)
+	}
+	if !strings.Contains(p.out.String(), `"changes":{"add":2,"change":0,"import":0,"remove":0,"operation":"apply"}`) {
+		t.Errorf("what was done is not summed up:\n%s", p.out)
+	}
+}
+
+// Ctrl-C during an apply holds for the plans that would follow, too.
+func TestOutrunInterrupted(t *testing.T) {
+	p := startFailing(t, always(fmt.Errorf("changed since it was read: %w", providers.ErrConflict)), nil, "apply", "-auto-approve", "-parallelism=1")
+	p.allow(2)
+	p.out.await(t, "gateway.a: port_range.bt: Creating...")
+	p.interrupt()
+	p.out.await(t, "Interrupt received.")
+	p.allow(1)
+	p.end(exitError, "Apply incomplete: 0 done, 1 failed, 1 not attempted.", "Changed since it was read")
+	if strings.Contains(p.out.String(), "Planning again") {
+		t.Error("the interrupt was forgotten")
+	}
+}
+
+// A device that took a change back is not tried again because of another one.
+func TestOutrunRolledBack(t *testing.T) {
+	p := startFailing(t, func(device plan.Addr) error {
+		if device.Name == "a" {
+			return fmt.Errorf("not reached any more: %w", providers.ErrRolledBack)
+		}
+		return fmt.Errorf("changed since it was read: %w", providers.ErrConflict)
+	}, nil, "apply", "-auto-approve")
+	p.allow(4)
+	p.end(exitRolledBack, "Apply incomplete: 0 done, 2 failed, 0 not attempted.", "Not reached any more")
+}
+
+// A bug must not look like a plan with changes, whose exit code is Go's own
+// for a panic.
+func TestPanic(t *testing.T) {
+	p := startFailing(t, func(plan.Addr) error { panic("out of \x1b[2Jplace") }, nil, "apply", "-auto-approve")
+	p.allow(4)
+	p.end(exitError, "Creating...", `panic: out of \x1b[2Jplace`)
+	if text := p.err.String(); !strings.Contains(text, "TestPanic") || !strings.Contains(text, "This is a bug in btplan, please report it") {
+		t.Errorf("printed:\n%s", text)
 	}
 }
 

@@ -77,13 +77,18 @@ func (r *run) applySaved(ctx context.Context, file string) int {
 		err = r.adopt(extra)
 	}
 	if err != nil {
-		return r.fail("Saved plan unusable", "The plan can't be applied: "+err.Error()+".")
+		return r.failInView("Saved plan unusable", "The plan can't be applied: "+err.Error()+".")
 	}
 	s := r.begin(ctx)
 	if s == nil {
 		return exitError
 	}
 	defer s.engine.Close()
+	if lost := unreadSince(saved, s.plan); len(lost) > 0 {
+		// Whether the plan is stale can't be known.
+		s.view.Diagnostics(append(s.diags, failure("Saved plan not applied", "Nothing was changed: "+strings.Join(lost, ", ")+" could be read when the plan was made, but can't be now. Apply the plan again when that is mended.")...), s.files)
+		return exitError
+	}
 	if stale := r.stale(s, saved, extra); stale != nil {
 		s.view.Diagnostics(append(s.diags, stale), s.files)
 		return exitStale
@@ -159,6 +164,17 @@ func (r *run) stale(s *session, saved *plan.Plan, extra plan.JSONExtra) *hcl.Dia
 		detail += "\n\nIt would do something else now about:\n  " + strings.Join(changed, "\n  ")
 	}
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Saved plan is stale", Detail: detail}
+}
+
+// unreadSince names the devices that only the saved plan could read.
+func unreadSince(saved, now *plan.Plan) []string {
+	var out []string
+	for _, device := range now.Unread {
+		if !slices.Contains(saved.Unread, device) {
+			out = append(out, device.String())
+		}
+	}
+	return out
 }
 
 // differing names the resources about which two plans differ, and the devices

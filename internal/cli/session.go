@@ -77,7 +77,7 @@ func (r *run) newEngine(c *config.Config) *engine.Engine {
 // begin loads the configuration and plans. When there is no plan the
 // diagnostics have been printed, and the session is nil.
 func (r *run) begin(ctx context.Context) *session {
-	s := &session{view: view.New(r.viewOptions())}
+	s := &session{view: r.view()}
 	s.config, s.files, s.diags = r.load()
 	if s.config == nil {
 		s.view.Diagnostics(s.diags, s.files)

@@ -44,7 +44,8 @@ func (r *run) showSaved(file string) int {
 		say(r.Stdout, "%s", raw)
 		return exitOK
 	}
-	r.destroy = extra.Destroy
-	view.New(r.viewOptions()).Plan(p)
+	o := r.viewOptions()
+	o.Destroy, o.Targeted = extra.Destroy, len(extra.Targets) > 0
+	view.New(o).Plan(p)
 	return exitOK
 }

@@ -16,6 +16,7 @@ func (r *run) viewOptions() view.Options {
 		CompactWarnings: r.compactWarnings,
 		JSON:            r.json,
 		Destroy:         r.destroy,
+		Targeted:        len(r.targets) > 0,
 		Version:         Version,
 	}
 	_, o.Color = terminal(r.out.Writer)

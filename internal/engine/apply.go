@@ -11,7 +11,6 @@ import (
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
-	"golang.org/x/sync/errgroup"
 )
 
 // Result is how an apply went, resource by resource.
@@ -71,18 +70,17 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, hcl.Diagnost
 func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[plan.Addr][]plan.Resource, result *Result) hcl.Diagnostics {
 	outcomes := make([][]error, len(devices)) // nil: not attempted
 	known := make([][]providers.Problem, len(devices))
-	var group errgroup.Group
-	group.SetLimit(max(1, e.Parallelism))
+	var changing group
+	changing.setLimit(max(1, e.Parallelism))
 	for i, d := range devices {
-		group.Go(func() error {
+		changing.do(func() {
 			if ctx.Err() == nil && !e.stopped.Load() {
 				known[i] = d.reading.Problems
 				outcomes[i] = e.applyDevice(ctx, d, pending[d.addr])
 			}
-			return nil
 		})
 	}
-	_ = group.Wait() // every error stands in outcomes
+	changing.wait()
 	var diags hcl.Diagnostics
 	for i, d := range devices {
 		resources := pending[d.addr]

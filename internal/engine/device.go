@@ -12,7 +12,6 @@ import (
 	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"golang.org/x/sync/errgroup"
 )
 
 // device is one open device and what is known of it.
@@ -227,17 +226,16 @@ func (e *Engine) shape() hcl.Diagnostics {
 
 // read reads these devices side by side. How it went stands in each.
 func (e *Engine) read(ctx context.Context, devices []*device) {
-	var group errgroup.Group
-	group.SetLimit(max(1, e.Parallelism))
+	var reading group
+	reading.setLimit(max(1, e.Parallelism))
 	for _, d := range devices {
-		group.Go(func() error {
+		reading.do(func() {
 			e.observe(Event{Kind: ReadStarted, Device: d.addr, Waiting: d.waiting})
 			d.reading, d.readErr = d.Read(ctx)
 			e.observe(Event{Kind: ReadDone, Device: d.addr, Err: d.readErr})
-			return nil
 		})
 	}
-	_ = group.Wait() // every error stands in its device
+	reading.wait()
 }
 
 // readDiagnostics tells of the devices that could not be read, and of the

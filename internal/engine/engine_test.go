@@ -255,6 +255,7 @@ func TestTargets(t *testing.T) {
 		{"gateway.a: port_range.tv", []int{1, 2}},
 		{`port_range.tv["z"]`, nil},
 		{"gateway.c", nil},
+		{`gateway.b: port_range.tv["x"]`, nil}, // both are there, but have nothing to do with each other
 	} {
 		t.Run(test.target, func(t *testing.T) {
 			var want []string
@@ -264,22 +265,62 @@ func TestTargets(t *testing.T) {
 			w := newWorld()
 			e := w.engine(t, home, test.target)
 			p, diags := e.Plan(t.Context())
-			if diff := cmp.Diff(want, pending(p)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
 			if got := summaries(diags); (test.want == nil) != (got == "Target not found") {
 				t.Errorf("said %q", got)
+			}
+			if test.want == nil {
+				if p != nil {
+					t.Errorf("there is a plan of nothing: %v", p)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, pending(p)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if _, diags := e.Apply(t.Context(), p); diags.HasErrors() {
 				t.Error(diags)
 			}
 		})
 	}
-	for _, s := range []string{"", "gateway", "port_range.a: gateway.b", "machine.pc: machine.tv", "gateway.a: "} {
+}
+
+// What is printed as an address can be given back as a target, whatever the
+// keys are.
+func TestParseTarget(t *testing.T) {
+	for _, s := range []string{
+		`port_range.bt["a: b"]`,
+		`gateway.a["x: y"]`,
+		`gateway.a["x: y"]: port_range.bt["a: b: c"]`,
+		`gateway.a["x\": port_range.bt[\"y"]: port_range.bt[0]`,
+		`machine.pc: port_range.bt["gateway.a: port_range.bt"]`,
+	} {
+		if target, err := ParseTarget(s); err != nil || target.String() != s {
+			t.Errorf("%s is read as %s: %v", s, target, err)
+		}
+	}
+	for _, s := range []string{"", "gateway", "port_range.a: gateway.b", "machine.pc: machine.tv", "gateway.a: ", `gateway.a["x: y]: port_range.b`} {
 		if target, err := ParseTarget(s); err == nil {
 			t.Errorf("%q is target %s", s, target)
 		}
 	}
+}
+
+// A panic is told of where somebody waits, and not before the others are done.
+func TestGroupPanics(t *testing.T) {
+	var g group
+	release, finished := make(chan struct{}), false
+	g.do(func() { <-release; finished = true })
+	g.do(func() { defer close(release); panic("a bug") })
+	defer func() {
+		bug, _ := recover().(string)
+		if !strings.HasPrefix(bug, "a bug\n") || !strings.Contains(bug, "TestGroupPanics") {
+			t.Errorf("panicked with %q", bug)
+		}
+		if !finished {
+			t.Error("the other one was not waited for")
+		}
+	}()
+	g.wait()
 }
 
 // A target can name what is no longer in the configuration, but still on a
@@ -397,9 +438,9 @@ func (n named) Identity() string { return n.id }
 func TestOneDeviceTwice(t *testing.T) {
 	w := newWorld()
 	e := w.engine(t, home)
-	e.Gateways["fake"] = providers.Type{Name: "fake", Open: func(s providers.Settings) (providers.Device, error) {
+	e.Gateways = map[string]providers.Type{"fake": {Name: "fake", Open: func(s providers.Settings) (providers.Device, error) {
 		return named{&fake{s.Addr, w}, "the only one"}, nil
-	}}
+	}}}
 	p, diags := e.Plan(t.Context())
 	if p != nil || len(diags) != 1 || diags[0].Summary != "One device twice" || !strings.Contains(diags[0].Detail, "gateway.b and gateway.a") {
 		t.Errorf("planned %v, said %v", p, diags)

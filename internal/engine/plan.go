@@ -16,7 +16,7 @@ import (
 // Plan reads the devices and works out what there is to do. A device that
 // can't be read is in the plan's Unread, with an error among the diagnostics;
 // the others are planned all the same. The plan is nil when the configuration
-// can't be carried out by its devices at all.
+// can't be carried out by its devices at all, or a target covers nothing.
 func (e *Engine) Plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	diags := e.Check()
 	if diags.HasErrors() {
@@ -45,7 +45,10 @@ func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	p, more := e.diff(e.devices)
 	diags = append(diags, more...)
 	diags = append(diags, e.guard(p)...)
-	return p, append(diags, e.unmatchedTargets(p)...)
+	if unmatched := e.unmatchedTargets(p); len(unmatched) > 0 {
+		return nil, append(diags, unmatched...)
+	}
+	return p, diags
 }
 
 // guard refuses changes that would shut btplan itself out.

@@ -18,29 +18,48 @@ type Target struct{ Device, Owner plan.Addr }
 // "gateway.edge: port_range.bt". An address without a key covers all the
 // instances of its block.
 func ParseTarget(s string) (Target, error) {
-	device, owner, isPair := strings.Cut(s, ": ")
-	if !isPair {
-		addr, err := plan.ParseAddr(s)
-		if err != nil {
-			return Target{}, err
-		}
-		if addr.Block == plan.BlockPortRange {
-			return Target{Owner: addr}, nil
-		}
+	addr, err := plan.ParseAddr(s)
+	switch {
+	case err == nil && addr.Block == plan.BlockPortRange:
+		return Target{Owner: addr}, nil
+	case err == nil:
 		return Target{Device: addr}, nil
-	}
-	var t Target
-	var err error
-	if t.Device, err = plan.ParseAddr(device); err != nil {
+	case !strings.Contains(s, ": "):
 		return Target{}, err
 	}
-	if t.Owner, err = plan.ParseAddr(strings.TrimSpace(owner)); err != nil {
+	t, err := parsePair(s)
+	if err != nil {
 		return Target{}, err
 	}
 	if t.Device.Block == plan.BlockPortRange || t.Owner.Block != plan.BlockPortRange {
 		return Target{}, fmt.Errorf("%q is not a target: expected a gateway or a machine before the colon and a port_range after it", s)
 	}
 	return t, nil
+}
+
+// parsePair reads two addresses with ": " between them. A key may hold that
+// too: the pair is parted where both halves are addresses.
+func parsePair(s string) (Target, error) {
+	var first error // what is wrong if the first place is the right one
+	for at := 0; ; {
+		next := strings.Index(s[at:], ": ")
+		if next < 0 {
+			return Target{}, first
+		}
+		at += next
+		device, err := plan.ParseAddr(s[:at])
+		var owner plan.Addr
+		if err == nil {
+			owner, err = plan.ParseAddr(strings.TrimSpace(s[at+len(": "):]))
+		}
+		if err == nil {
+			return Target{Device: device, Owner: owner}, nil
+		}
+		if first == nil {
+			first = err
+		}
+		at++
+	}
 }
 
 // String is the target as it is written after -target=.
@@ -87,8 +106,14 @@ func (e *Engine) mayTouch(device plan.Addr) bool {
 	})
 }
 
-// configured says whether the blocks that t names are in the configuration.
+// configured says whether the block that t names is in the configuration; of a
+// pair, whether the configuration wants anything of that device for that owner.
 func (e *Engine) configured(t Target) bool {
+	if !t.Device.IsZero() && !t.Owner.IsZero() {
+		return slices.ContainsFunc(e.Config.Wanted(), func(w plan.Wanted) bool {
+			return t.Device.Covers(w.Device) && t.Owner.Covers(w.Owner)
+		})
+	}
 	var addrs []plan.Addr
 	for _, m := range e.Config.Machines {
 		addrs = append(addrs, m.Addr)
@@ -99,6 +124,5 @@ func (e *Engine) configured(t Target) bool {
 	for _, r := range e.Config.PortRanges {
 		addrs = append(addrs, r.Addr)
 	}
-	has := func(a plan.Addr) bool { return a.IsZero() || slices.ContainsFunc(addrs, a.Covers) }
-	return has(t.Device) && has(t.Owner)
+	return slices.ContainsFunc(addrs, t.Device.Covers) || slices.ContainsFunc(addrs, t.Owner.Covers)
 }

@@ -31,9 +31,9 @@ func writeHolding(w *strings.Builder, h engine.Holding) {
 		w.WriteString(" could not be read: what it holds is unknown.\n")
 		return
 	case len(h.Rules) == 0:
-		w.WriteString(" holds no rules that btplan made")
+		w.WriteString(" holds no rules that this project made")
 	default:
-		w.WriteString(" holds " + count(len(h.Rules), "rule") + " that btplan made")
+		w.WriteString(" holds " + count(len(h.Rules), "rule") + " that this project made")
 	}
 	if h.Foreign > 0 {
 		w.WriteString(", and " + strconv.Itoa(h.Foreign) + " that it did not make")

@@ -31,8 +31,9 @@ func (h *human) gap(w io.Writer) {
 func (h *human) palette() palette { return palette(h.Color) }
 
 func (h *human) Plan(p *plan.Plan) {
+	h.applying = false // it may be a further plan
 	h.gap(h.Out)
-	say(h.Out, "%s", h.palette().planText(p, h.Destroy))
+	say(h.Out, "%s", h.palette().planText(p, h.Options))
 }
 
 func (h *human) Diagnostics(diags hcl.Diagnostics, files Files) {
@@ -82,6 +83,11 @@ func (h *human) Interrupted() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	say(h.Out, "\n%s\n", h.palette().bold("Interrupt received. The devices being changed are finished; no other is begun. Press Ctrl-C again to stop at once."))
+}
+
+func (h *human) Again() {
+	h.gap(h.Out)
+	say(h.Out, "Planning again, from what the devices hold now.\n")
 }
 
 func (h *human) Result(r *engine.Result, p *plan.Plan) {

@@ -161,6 +161,10 @@ func (l *lines) Interrupted() {
 	l.write(line{Type: "log", Level: "warn", Message: "Interrupt received. The devices being changed are finished; no other is begun."})
 }
 
+func (l *lines) Again() {
+	l.write(line{Type: "log", Message: "Planning again, from what the devices hold now."})
+}
+
 func (l *lines) Result(r *engine.Result, p *plan.Plan) {
 	verb, operation := "Apply", "apply"
 	if l.Destroy {

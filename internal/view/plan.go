@@ -10,12 +10,12 @@ import (
 
 // planText is a plan as people read it: what was found, what would be done,
 // and the summary line.
-func (p palette) planText(pl *plan.Plan, destroy bool) string {
+func (p palette) planText(pl *plan.Plan, o Options) string {
 	var w strings.Builder
 	p.writeForeign(&w, pl)
 	pending := pl.Pending()
 	if len(pending) == 0 {
-		p.writeNothingToDo(&w, pl, destroy)
+		p.writeNothingToDo(&w, pl, o)
 		return w.String()
 	}
 	w.WriteString("btplan will perform the following actions:\n")
@@ -25,7 +25,7 @@ func (p palette) planText(pl *plan.Plan, destroy bool) string {
 	})
 	for _, r := range pending {
 		w.WriteString("\n")
-		p.writeResource(&w, r, destroy)
+		p.writeResource(&w, r, o.Destroy)
 	}
 	w.WriteString("\n" + p.bold("Plan:") + strings.TrimPrefix(summary(pl.Counts()), "Plan:"))
 	if len(pl.Unread) > 0 {
@@ -74,16 +74,18 @@ func (p palette) writeForeign(w *strings.Builder, pl *plan.Plan) {
 		if n == 1 {
 			they = "it stays as it is"
 		}
-		w.WriteString(device.String() + " holds " + count(n, "rule") + " that btplan did not make; " + they + ".\n")
+		w.WriteString(device.String() + " holds " + count(n, "rule") + " that this project did not make; " + they + ".\n")
 	}
 	w.WriteString("\n")
 }
 
-func (p palette) writeNothingToDo(w *strings.Builder, pl *plan.Plan, destroy bool) {
+func (p palette) writeNothingToDo(w *strings.Builder, pl *plan.Plan, o Options) {
 	switch {
 	case len(pl.Unread) > 0:
 		w.WriteString(p.bold("No changes for the devices that could be read.") + " The plan is incomplete: " + unread(pl.Unread) + "\n")
-	case destroy:
+	case o.Targeted:
+		w.WriteString(p.success("No changes") + p.bold(" for what -target covers.") + "\n")
+	case o.Destroy:
 		w.WriteString(p.success("No changes.") + p.bold(" No rules need to be destroyed.") + "\n")
 	default:
 		w.WriteString(p.success("No changes.") + p.bold(" Your devices match the configuration.") + "\n")
@@ -98,12 +100,26 @@ func (p palette) writeResource(w *strings.Builder, r plan.Resource, destroy bool
 	for _, why := range drifts(r) {
 		w.WriteString("  # (drift: " + why + ")\n")
 	}
-	unchanged := 0
+	unchanged, again := 0, 0
+	var changed []block
 	for _, b := range blocks(r.Changes) {
-		if b.action == plan.NoOp {
+		switch {
+		case b.action == plan.NoOp:
 			unchanged++
-			continue
+		case b.action == plan.Update && b.before.Equal(*b.after):
+			again++ // why is said above: the rule itself stays the same
+		default:
+			changed = append(changed, b)
 		}
+	}
+	if again > 0 {
+		as := "they are"
+		if again == 1 {
+			as = "it is"
+		}
+		w.WriteString("  # (" + count(again, "block") + " written again as " + as + ")\n")
+	}
+	for _, b := range changed {
 		p.writeBlock(w, b)
 	}
 	if unchanged > 0 {

@@ -37,6 +37,7 @@ func TestPlan(t *testing.T) {
 			for _, option := range options {
 				o.Destroy = o.Destroy || option == "destroy"
 				o.Color = o.Color || option == "color"
+				o.Targeted = o.Targeted || option == "target"
 			}
 			synctest.Test(t, func(*testing.T) { New(o).Plan(p) }) // for the time in JSON
 			out = append(out, txtar.File{Name: name, Data: visible(printed.Bytes())})

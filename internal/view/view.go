@@ -30,6 +30,9 @@ type View interface {
 	Progress(engine.Event)
 	// Interrupted answers the first Ctrl-C of an apply.
 	Interrupted()
+	// Again says that a new plan follows, since devices were changed by
+	// someone else before the last one could be carried out.
+	Again()
 	// Result sums up an apply. The plan says which devices were left out.
 	Result(*engine.Result, *plan.Plan)
 	// Outputs prints the configuration's outputs.
@@ -50,6 +53,8 @@ type Options struct {
 	JSON bool
 	// Destroy says that the run is to take everything away.
 	Destroy bool
+	// Targeted says that the run is about a part of the configuration.
+	Targeted bool
 	// Version is btplan's own.
 	Version string
 }
