@@ -357,3 +357,16 @@ port_range "changing" {
 		t.Errorf("the flow that was there before: %v", err)
 	}
 }
+
+// A gateway whose firewall is firewalld is refused with a word for what to do,
+// and nothing is done to it.
+func TestLabFirewalld(t *testing.T) {
+	c := newCabin(t)
+	c.Gateway.ServeFirewalld()
+	before := c.Gateway.RuleSet()
+	c.write(lab.SeedboxLAN)
+	c.must(1, "systemctl disable --now firewalld", "apply", "-auto-approve")
+	if after := c.Gateway.RuleSet(); after != before {
+		t.Errorf("touched:\n%s\nbefore:\n%s", after, before)
+	}
+}
