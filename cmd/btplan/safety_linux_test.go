@@ -90,6 +90,23 @@ func (c *cabin) awaitRules(want string, limit time.Duration) {
 // grace is how much later than revert_after a busy gateway may be.
 const grace = 5 * time.Second
 
+// cutOff runs a command that is to forward to the desktop, cuts its line as
+// soon as the gateway has changed, and checks that the gateway goes back to
+// what it was. Then the line is mended, and the gateway may take its time again.
+func (c *cabin) cutOff(args ...string) {
+	c.t.Helper()
+	before := c.Gateway.RuleSet()
+	c.revertAfter = hasty
+	c.write(lab.DesktopLAN)
+	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
+	c.must(6, "Error: gateway.edge could not be changed", args...)
+	<-cut
+	c.awaitRules(before, hasty+grace)
+	c.Control.Mend()
+	c.revertAfter = patient
+	c.write(lab.DesktopLAN)
+}
+
 // Whenever a change cuts btplan off, or btplan dies, the gateway goes back to
 // what it was, by itself.
 func TestLabLockout(t *testing.T) {
@@ -108,19 +125,10 @@ func TestLabLockout(t *testing.T) {
 				c.write(test.first)
 				c.must(0, "Apply complete!", "apply", "-auto-approve")
 			}
-			before := c.Gateway.RuleSet()
-			c.revertAfter = hasty
-			c.write(lab.DesktopLAN)
-			cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
-			c.must(6, "Error: gateway.edge could not be changed", test.args...)
-			<-cut
-			c.awaitRules(before, hasty+grace)
-			c.Control.Mend()
+			c.cutOff(test.args...)
 			if test.first != "" {
 				c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
 			}
-			c.revertAfter = patient
-			c.write(lab.DesktopLAN)
 			c.must(0, "omplete!", test.args...)
 		})
 	}
@@ -250,16 +258,7 @@ func TestLabOpenWrt(t *testing.T) {
 	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
 	c.must(0, "No changes.", "plan", "-detailed-exitcode")
 
-	held := c.Gateway.RuleSet()
-	c.revertAfter = hasty
-	c.write(lab.DesktopLAN)
-	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
-	c.must(6, "Error: gateway.edge could not be changed", "apply", "-auto-approve")
-	<-cut
-	c.awaitRules(held, hasty+grace)
-	c.Control.Mend()
-	c.revertAfter = patient
-	c.write(lab.DesktopLAN)
+	c.cutOff("apply", "-auto-approve")
 	c.must(0, "Apply complete!", "apply", "-auto-approve")
 	c.reaches(c.Client, "tcp", "6881", "desktop from "+lab.ClientWAN)
 
@@ -305,17 +304,8 @@ func TestLabSystemd(t *testing.T) {
 	c.must(0, "Apply complete!", "apply", "-auto-approve")
 
 	// The change that is cut off is taken back by systemd.
-	held := c.Gateway.RuleSet()
-	c.revertAfter = hasty
-	c.write(lab.DesktopLAN)
-	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
-	c.must(6, "Error: gateway.edge could not be changed", "apply", "-auto-approve")
-	<-cut
-	c.awaitRules(held, hasty+grace)
-	c.Control.Mend()
+	c.cutOff("apply", "-auto-approve")
 
-	c.revertAfter = patient
-	c.write(lab.DesktopLAN)
 	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
 	if after := units(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
