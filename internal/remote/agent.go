@@ -15,7 +15,7 @@ func (l *login) agentKeys() ([]offer, error) {
 	l.askAgent()
 	named := map[string]bool{}
 	for _, file := range l.route.identities {
-		if _, public, _ := readKey(file); public != nil {
+		if public := l.pool.keyFile(file).public; public != nil {
 			named[ssh.FingerprintSHA256(public)] = true
 		}
 	}

@@ -18,8 +18,8 @@ const publicKey = "publickey"
 // asked only when it is their turn.
 type login struct {
 	ctx     context.Context // that of the handshake
+	pool    *Pool
 	route   *route
-	home    string
 	stage   *stage
 	begun   bool
 	sources []func() ([]offer, error) // where to look when offers is empty
@@ -41,8 +41,8 @@ type offer struct {
 
 func (o offer) fingerprint() string { return ssh.FingerprintSHA256(o.signer.PublicKey()) }
 
-func newLogin(ctx context.Context, rt *route, home string, now *stage) *login {
-	l := &login{ctx: ctx, route: rt, home: home, stage: now, seen: map[string]bool{}}
+func newLogin(ctx context.Context, p *Pool, rt *route, now *stage) *login {
+	l := &login{ctx: ctx, pool: p, route: rt, stage: now, seen: map[string]bool{}}
 	switch {
 	case rt.IdentityFile != "":
 		// Only this one: a server takes few tries, and the author has said which.

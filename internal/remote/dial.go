@@ -15,7 +15,7 @@ import (
 
 // connect makes a connection, and before it those to the hosts on the way.
 func (p *Pool) connect(ctx context.Context, rt *route, now *stage) (*connection, error) {
-	known, err := readKnownHosts(rt)
+	known, err := p.knownHosts(rt)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (p *Pool) connectBy(ctx context.Context, rt *route, via *connection, known 
 	}
 	now.set("the SSH handshake with %s", rt)
 	conn := &watchedConn{Conn: raw}
-	login := newLogin(dialCtx, rt, p.here.home, now)
+	login := newLogin(dialCtx, p, rt, now)
 	defer login.close()
 	client, err := handshake(dialCtx, conn, rt, known, login)
 	if err != nil {

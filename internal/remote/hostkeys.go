@@ -14,38 +14,67 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// knownHosts is what the known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE
-// FORMAT) say of one host.
+// knownHosts is what the known_hosts files say of one host.
 type knownHosts struct {
+	*hostFiles
 	target Target
 	files  []string // where it was looked for, the missing ones too
-	lookup ssh.HostKeyCallback
 	// names are the addresses that the host goes by in the files. A key that
 	// stands there without a port is good for a port other than 22 if the
 	// files have none with the port: so OpenSSH has it.
 	names []string
 }
 
-// readKnownHosts reads the files of a route. One that doesn't exist is empty.
-func readKnownHosts(rt *route) (*knownHosts, error) {
-	k := &knownHosts{target: rt.Target, files: rt.knownHosts}
-	var present []string
-	for _, file := range k.files {
-		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-			present = append(present, file)
-		}
+// hostFiles are known_hosts files (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+type hostFiles struct {
+	lookup      ssh.HostKeyCallback
+	authorities map[fileLine]bool // the lines with the keys of authorities
+	err         error
+}
+
+// fileLine is the place of a line.
+type fileLine struct {
+	file string
+	line int // from 1
+}
+
+// knownHosts gives what the files of a route say of its host.
+func (p *Pool) knownHosts(rt *route) (*knownHosts, error) {
+	files := p.hostFiles.get(fmt.Sprintf("%q", rt.knownHosts), func() *hostFiles { return readHostFiles(rt.knownHosts) })
+	if files.err != nil {
+		return nil, files.err
 	}
-	lookup, err := knownhosts.New(present...)
-	if err != nil {
-		return nil, explain(err, "the known hosts can't be read (%s): correct or remove that line, or make the file readable", printable(err.Error()))
-	}
-	k.lookup = lookup
+	k := &knownHosts{hostFiles: files, target: rt.Target, files: rt.knownHosts}
 	// ssh writes names in lower case.
 	k.names = []string{strings.ToLower(rt.knownAs())}
 	if rt.Port != 22 && rt.HostKeyAlias == "" {
 		k.names = append(k.names, net.JoinHostPort(strings.ToLower(rt.Host), "22"))
 	}
 	return k, nil
+}
+
+// readHostFiles reads files. One that doesn't exist is empty.
+func readHostFiles(files []string) *hostFiles {
+	f := &hostFiles{authorities: map[fileLine]bool{}}
+	var present []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		present = append(present, file)
+		n := 0
+		for line := range bytes.Lines(text) {
+			if n++; bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("@cert-authority")) {
+				f.authorities[fileLine{file, n}] = true
+			}
+		}
+	}
+	var err error
+	if f.lookup, err = knownhosts.New(present...); err != nil {
+		f.err = explain(err, "the known hosts can't be read (%s): correct or remove that line, or make the file readable", printable(err.Error()))
+	}
+	return f
 }
 
 // check gives nil only for a key that the files hold for this host, or that an
@@ -72,7 +101,7 @@ func (k *knownHosts) check(remote net.Addr, key ssh.PublicKey) error {
 		shown.File, shown.Line = revoked.Revoked.Filename, revoked.Revoked.Line
 		return &RevokedKeyError{k.target, shown}
 	case errors.As(err, &mismatch):
-		authorities, keys := split(mismatch.Want)
+		authorities, keys := k.split(mismatch.Want)
 		if len(keys) > 0 {
 			return &ChangedKeyError{k.target, shown, keys}
 		}
@@ -93,7 +122,7 @@ func (k *knownHosts) algorithms() []string {
 			break
 		}
 	}
-	authorities, keys := split(want)
+	authorities, keys := k.split(want)
 	known := func(algorithm string) bool {
 		return slices.ContainsFunc(keys, func(key HostKey) bool { return key.Type == keyType(algorithm) })
 	}
@@ -138,33 +167,17 @@ func wanted(err error) []knownhosts.KnownKey {
 
 // split parts the authorities among a host's lines from the keys: package
 // knownhosts gives both alike.
-func split(lines []knownhosts.KnownKey) (authorities, keys []HostKey) {
+func (f *hostFiles) split(lines []knownhosts.KnownKey) (authorities, keys []HostKey) {
 	for _, line := range lines {
 		key := describe(line.Key)
 		key.File, key.Line = line.Filename, line.Line
-		if isAuthority(line) {
+		if f.authorities[fileLine{line.Filename, line.Line}] {
 			authorities = append(authorities, key)
 		} else {
 			keys = append(keys, key)
 		}
 	}
 	return authorities, keys
-}
-
-// isAuthority looks at the line itself for its marker. A file that can't be
-// read any more has no authorities: no key is accepted for that.
-func isAuthority(line knownhosts.KnownKey) bool {
-	text, err := os.ReadFile(line.Filename)
-	if err != nil {
-		return false
-	}
-	n := 0
-	for l := range bytes.Lines(text) {
-		if n++; n == line.Line {
-			return bytes.HasPrefix(bytes.TrimLeft(l, " \t"), []byte("@cert-authority"))
-		}
-	}
-	return false
 }
 
 // noKey is a key that no file holds: looking it up shows which keys there are.

@@ -89,7 +89,7 @@ func TestHostInUpperCase(t *testing.T) {
 	key := newEd25519(t).PublicKey()
 	file := filepath.Join(home, "hosts")
 	check(t, os.WriteFile(file, []byte(knownhosts.Line([]string{"edge.example"}, key)), 0o600))
-	known, err := readKnownHosts(routeTo(t, Target{Host: "Edge.Example", KnownHostsFile: file}, surroundings{home: home}))
+	known, err := newTestPool(t, surroundings{}).knownHosts(routeTo(t, Target{Host: "Edge.Example", KnownHostsFile: file}, surroundings{home: home}))
 	check(t, err)
 	check(t, known.check(&net.TCPAddr{}, key))
 }
@@ -218,7 +218,7 @@ func TestAlgorithms(t *testing.T) {
 				lines = append(lines, test.mark+s.entry(keys[name].PublicKey()))
 			}
 			s.know(lines...)
-			known, err := readKnownHosts(routeTo(t, s.target(), s.here))
+			known, err := newTestPool(t, s.here).knownHosts(routeTo(t, s.target(), s.here))
 			check(t, err)
 			got := known.algorithms()
 			if !slices.Equal(got[:len(test.first)], test.first) {

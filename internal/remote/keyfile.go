@@ -15,7 +15,7 @@ func (l *login) fileKeys() ([]offer, error) {
 	files := l.route.identities
 	if files == nil {
 		for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
-			files = append(files, filepath.Join(l.home, ".ssh", name))
+			files = append(files, filepath.Join(l.pool.here.home, ".ssh", name))
 		}
 	}
 	var offers []offer
@@ -31,9 +31,10 @@ func (l *login) fileKeys() ([]offer, error) {
 // if the agent, which was not asked for all its keys, holds it. Else it notes
 // why not.
 func (l *login) fileKey(file string) (offer, bool) {
-	signer, public, err := readKey(file)
-	if signer != nil {
-		return offer{file, signer}, true
+	key := l.pool.keyFile(file)
+	public := key.public
+	if key.signer != nil {
+		return offer{file, key.signer}, true
 	}
 	if public != nil && l.route.only {
 		l.askAgent()
@@ -45,12 +46,12 @@ func (l *login) fileKey(file string) (offer, bool) {
 	switch {
 	case public != nil && l.seen[ssh.FingerprintSHA256(public)]:
 		// The agent has offered it.
-	case errors.As(err, &locked):
+	case errors.As(key.err, &locked):
 		l.skip("%s needs a passphrase (ssh-add %s gives it to the agent)", file, shellWord(file))
 	case public != nil:
 		l.skip("of %s there is only the public half, and the agent does not hold the other", file)
-	case !errors.Is(err, fs.ErrNotExist):
-		l.skip("%s is not a private key that can be read (%v)", file, err)
+	case !errors.Is(key.err, fs.ErrNotExist):
+		l.skip("%s is not a private key that can be read (%v)", file, key.err)
 	case l.route.identities != nil:
 		l.skip("%s does not exist", file)
 	}
@@ -61,45 +62,56 @@ func (l *login) fileKey(file string) (offer, bool) {
 // or a public key, is looked for in the agent.
 func (l *login) identity() ([]offer, error) {
 	file := l.route.IdentityFile
-	signer, public, err := readKey(file)
-	if signer != nil {
-		return []offer{{file, signer}}, nil
+	key := l.pool.keyFile(file)
+	if key.signer != nil {
+		return []offer{{file, key.signer}}, nil
 	}
-	if public == nil {
-		return nil, &IdentityError{file, err}
+	if key.public == nil {
+		return nil, &IdentityError{file, key.err}
 	}
 	l.askAgent()
-	if o, found := l.agentKey(public); found {
+	if o, found := l.agentKey(key.public); found {
 		return []offer{o}, nil
 	}
-	return nil, &IdentityError{file, err}
+	return nil, &IdentityError{file, key.err}
 }
 
 // errPublic is a key file that holds only the public half.
 var errPublic = errors.New("it is a public key")
 
-// readKey reads a key file. Without a signer the error says why, and public is
-// the key if that much is known.
-func readKey(file string) (signer ssh.Signer, public ssh.PublicKey, err error) {
+// keyFile is what a key file holds.
+type keyFile struct {
+	signer ssh.Signer    // nil: err says why there is none
+	public ssh.PublicKey // nil: not even that much is known
+	err    error
+}
+
+func (p *Pool) keyFile(file string) keyFile {
+	return p.keyFiles.get(file, func() keyFile { return readKey(file) })
+}
+
+func readKey(file string) keyFile {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, publicBeside(file), err
+		return keyFile{nil, publicBeside(file), err}
 	}
-	if signer, err = ssh.ParsePrivateKey(text); err == nil {
-		return signer, signer.PublicKey(), nil
+	signer, err := ssh.ParsePrivateKey(text)
+	if err == nil {
+		return keyFile{signer, signer.PublicKey(), nil}
 	}
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
 		// The older formats don't show the public key.
-		if public = locked.PublicKey; public == nil {
+		public := locked.PublicKey
+		if public == nil {
 			public = publicBeside(file)
 		}
-		return nil, public, err
+		return keyFile{nil, public, err}
 	}
 	if public, _, _, _, publicErr := ssh.ParseAuthorizedKey(text); publicErr == nil {
-		return nil, public, errPublic
+		return keyFile{nil, public, errPublic}
 	}
-	return nil, nil, err
+	return keyFile{nil, nil, err}
 }
 
 // publicBeside is the public key that stands beside a key file; nil if none

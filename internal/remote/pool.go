@@ -10,11 +10,13 @@ import (
 	"github.com/btplan/btplan/internal/sshconfig"
 )
 
-// Pool opens Runners that share what they can: ssh_config, which is read once,
-// and one connection to each jump host.
+// Pool opens Runners that share what they can: ssh_config, known hosts and
+// keys, which are read once, and one connection to each jump host.
 type Pool struct {
-	here   surroundings
-	config *sshconfig.Config
+	here      surroundings
+	config    *sshconfig.Config
+	hostFiles cache[*hostFiles]
+	keyFiles  cache[keyFile]
 	// dial makes a TCP connection.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// keepAlive is how often a connection is asked for a sign of life.
@@ -49,7 +51,7 @@ func newPool(here surroundings) *Pool {
 // Open gives the way to a target. No connection is made before the first Run,
 // which also tells of what is wrong with ssh_config.
 func (p *Pool) Open(t Target) *Runner {
-	r := &Runner{target: t, pool: p, turn: make(chan struct{}, 1)}
+	r := &Runner{target: t, pool: p, turn: make(chan struct{}, 1), making: make(chan struct{}, 1)}
 	if t.Local {
 		r.target.User = p.here.user
 		return r

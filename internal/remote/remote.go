@@ -114,8 +114,9 @@ func (s surroundings) expand(file string) string {
 	return file
 }
 
-// Runner runs scripts on one target over one connection. It may be used from
-// several goroutines: their scripts run one after the other.
+// Runner runs scripts on one target, and makes TCP connections from there, over
+// one connection. It may be used from several goroutines: their scripts run one
+// after the other.
 type Runner struct {
 	target   Target // with what ssh_config says of it
 	pool     *Pool
@@ -123,7 +124,9 @@ type Runner struct {
 	route    *route // nil: the target is local, or routeErr says why there is none
 	routeErr error
 	turn     chan struct{} // holds something while a script runs
-	stage    stage
+	making   chan struct{} // holds something while the connection is made
+	stage    stage         // what a Run is waiting for
+	dialing  stage         // what a DialContext is waiting for
 
 	mu     sync.Mutex // guards what follows
 	conn   *connection
@@ -139,9 +142,9 @@ func open(t Target, here surroundings) *Runner {
 	return r
 }
 
-// Waiting says what a Run is waiting for at this moment, such as "the SSH
-// handshake with root@192.168.1.1:22"; "" if none is under way.
-func (r *Runner) Waiting() string { return r.stage.String() }
+// Waiting says what a Run, or else a DialContext, is waiting for at this moment,
+// such as "the SSH handshake with root@192.168.1.1:22"; "" if none is under way.
+func (r *Runner) Waiting() string { return cmp.Or(r.stage.String(), r.dialing.String()) }
 
 // Run runs a POSIX sh script with stdin as its standard input and gives what
 // it printed. A script that ends with a code other than 0 gives an
@@ -171,13 +174,13 @@ func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, 
 	return r.runThere(ctx, script, stdin)
 }
 
-// Close ends the connection, and with it a script that runs over it. A Run
+// Close ends the connection, and with it what runs over it. A Run
 // after it gives an error. Closing twice does nothing.
 func (r *Runner) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
-	r.drop()
+	r.Hangup()
 	if r.ownPool {
 		return r.pool.Close()
 	}
@@ -200,7 +203,14 @@ func (r *Runner) Place() string {
 
 // Hangup ends the connection, but not those to jump hosts. The next Run makes
 // a new one, which shows that the target can still be reached.
-func (r *Runner) Hangup() { r.drop() }
+func (r *Runner) Hangup() {
+	r.mu.Lock()
+	conn := r.conn
+	r.mu.Unlock()
+	if conn != nil {
+		r.drop(conn)
+	}
+}
 
 // errClosed is the error of a Run after Close.
 var errClosed = errors.New("the connection was closed by btplan itself")

@@ -46,6 +46,8 @@ type server struct {
 	path       string
 	noForward  bool // it forwards no connections
 	noSessions bool // it opens no sessions
+	// silent gets requests to forward, in place of an answer, if set.
+	silent chan ssh.NewChannel
 
 	conns    atomic.Int32 // how many connections there were
 	forwards atomic.Int32 // how many it was asked to forward
@@ -225,6 +227,10 @@ func (s *server) serve(conn net.Conn) {
 	for c := range channels {
 		if c.ChannelType() == "direct-tcpip" {
 			s.forwards.Add(1)
+			if s.silent != nil {
+				s.silent <- c
+				continue
+			}
 			go s.forward(c)
 			continue
 		}

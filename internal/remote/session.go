@@ -36,7 +36,7 @@ func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]b
 	spare := context.AfterFunc(runCtx, func() { conn.kill(session) })
 	err = conn.execute(session, command)
 	if !spare() {
-		r.drop()
+		r.drop(conn)
 	}
 
 	var exit *ssh.ExitError
@@ -56,7 +56,7 @@ func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]b
 	default:
 		err = explain(fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err), "the connection ended before all of the script's output came")
 	}
-	r.drop()
+	r.drop(conn)
 	return nil, &InterruptedError{r.target, script, err}
 }
 
@@ -65,7 +65,7 @@ func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]b
 // one: nothing has been run yet.
 func (r *Runner) session(ctx context.Context) (*connection, *ssh.Session, error) {
 	for again := false; ; again = true {
-		conn, err := r.connection(ctx)
+		conn, err := r.connection(ctx, &r.stage)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -73,7 +73,7 @@ func (r *Runner) session(ctx context.Context) (*connection, *ssh.Session, error)
 		if err == nil {
 			return conn, session, nil
 		}
-		r.drop()
+		r.drop(conn)
 		if again || ctx.Err() != nil {
 			return nil, nil, err
 		}
@@ -91,15 +91,9 @@ func (c *connection) execute(session *ssh.Session, command string) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	// sshd may send the exit code before the last of the output, and to Session
-	// the end of the connection looks like the end of the output. So the
-	// connection has to be good still. It is if it is being read: the reader
-	// stops before Session hears of an end. Else, an answer shows it.
-	if c.conn.reading.Load() {
-		return nil
-	}
-	_, _, err = c.client.SendRequest(keepAliveRequest, true, nil)
-	return err
+	// sshd may send the exit code before the last of the output: that all of it
+	// has come is sure only if the connection is good still.
+	return c.check()
 }
 
 // newSession opens a session. Nothing has been run when it fails.

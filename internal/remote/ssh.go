@@ -57,6 +57,17 @@ func (c *connection) whyLost() error {
 	return nil
 }
 
+// check gives nil if the connection is good. It is if it is being read: the
+// reader stops before a channel hears of the connection's end, which looks to it
+// like the end of its data. Else, an answer shows it.
+func (c *connection) check() error {
+	if c.conn.reading.Load() {
+		return nil
+	}
+	_, _, err := c.client.SendRequest(keepAliveRequest, true, nil)
+	return err
+}
+
 func (c *connection) close() {
 	// It is an error to close what the other side has closed already: of no
 	// interest here.
@@ -64,7 +75,13 @@ func (c *connection) close() {
 }
 
 // connection gives the Runner's connection, made now if there is none.
-func (r *Runner) connection(ctx context.Context) (*connection, error) {
+func (r *Runner) connection(ctx context.Context, now *stage) (*connection, error) {
+	select {
+	case r.making <- struct{}{}:
+		defer func() { <-r.making }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	r.mu.Lock()
 	conn, closed := r.conn, r.closed
 	r.mu.Unlock()
@@ -77,7 +94,7 @@ func (r *Runner) connection(ctx context.Context) (*connection, error) {
 	if r.routeErr != nil {
 		return nil, r.routeErr
 	}
-	conn, err := r.pool.connect(ctx, r.route, &r.stage)
+	conn, err := r.pool.connect(ctx, r.route, now)
 	if err != nil {
 		return nil, err
 	}
@@ -91,15 +108,14 @@ func (r *Runner) connection(ctx context.Context) (*connection, error) {
 	return conn, nil
 }
 
-// drop closes the connection and forgets it.
-func (r *Runner) drop() {
+// drop closes a connection, and forgets it if it is still the Runner's.
+func (r *Runner) drop(conn *connection) {
 	r.mu.Lock()
-	conn := r.conn
-	r.conn = nil
-	r.mu.Unlock()
-	if conn != nil {
-		conn.close()
+	if r.conn == conn {
+		r.conn = nil
 	}
+	r.mu.Unlock()
+	conn.close()
 }
 
 // watchedConn is a connection of which is known whether someone waits for
