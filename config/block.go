@@ -145,11 +145,12 @@ func (l *loader) declareGateway(hb *hcl.Block) {
 		// What else may stand in the block is unknown, with its type.
 		content, _, diags = hb.Body.PartialContent(gatewaySchema)
 	} else {
-		// Both schemas at once, so that HCL can suggest names from both.
+		// Both schemas at once, so that HCL can suggest names from both: the
+		// first that is near, which had better be the type's own.
 		own := hcldec.ImpliedSchema(b.typed.spec)
 		content, diags = hb.Body.Content(&hcl.BodySchema{
-			Attributes: slices.Concat(gatewaySchema.Attributes, own.Attributes),
-			Blocks:     slices.Concat(gatewaySchema.Blocks, own.Blocks),
+			Attributes: slices.Concat(own.Attributes, gatewaySchema.Attributes),
+			Blocks:     slices.Concat(own.Blocks, gatewaySchema.Blocks),
 		})
 	}
 	l.diags = append(l.diags, diags...)

@@ -63,11 +63,15 @@ type Firewall struct {
 
 // Gateway is what stands between machines and the Internet.
 type Gateway struct {
-	Addr      plan.Addr
-	Type      string
-	Body      cty.Value // what Options.Gateways made of the block
-	SSH       *SSH      // nil: not reached by SSH
-	Local     bool      // this computer
+	Addr  plan.Addr
+	Type  string
+	Body  cty.Value // what Options.Gateways made of the block
+	SSH   *SSH      // nil: not reached by SSH
+	Local bool      // this computer
+	// Via is the machine from which the gateway is to be talked to; nil: from
+	// here. It has an SSH, or is this computer.
+	Via       *Machine
+	ViaRange  hcl.Range // where Via is written
 	DeclRange hcl.Range
 }
 

@@ -18,6 +18,7 @@ func (l *loader) gateways(n *node) {
 	for i, inst := range list {
 		g := &Gateway{Addr: inst.addr, Type: b.typed.name, DeclRange: b.rng}
 		g.SSH, g.Local = l.reach(b, inst, "")
+		newFields(l, b.attrs, inst).via(g)
 		g.Body = l.typedBody(b.typed, inst)
 		gateways[i] = g
 		if !inst.dry {

@@ -43,7 +43,6 @@ func testTypes() Options {
 			"simulated": {"file": attr("file", cty.String, true)},
 			"upnp": {
 				"address": attr("address", cty.String, false),
-				"via":     attr("via", cty.DynamicPseudoType, false),
 				"lease":   lease,
 			},
 		},
@@ -186,6 +185,9 @@ func dump(t *testing.T, c *Config) string {
 	for _, g := range c.Gateways {
 		fmt.Fprintf(&b, "%s %s %s", g.Addr, g.Type, jsonOf(t, g.Body))
 		reach(g.SSH, g.Local)
+		if g.Via != nil {
+			fmt.Fprintf(&b, " from %s", g.Via.Addr)
+		}
 		b.WriteString("\n")
 	}
 	for _, w := range c.Wanted() {

@@ -45,7 +45,7 @@ var (
 		hcl.BlockHeaderSchema{Type: "firewall", LabelNames: []string{"type"}},
 	)
 	gatewaySchema = withBlocks(
-		schemaOf("for_each", "count", "local"),
+		schemaOf("for_each", "count", "local", "via"),
 		hcl.BlockHeaderSchema{Type: "ssh"},
 	)
 	portRangeSchema = schemaOf("for_each", "count", "!machine", "gateways", "!ports", "wan_ports", "protocols", "sources")

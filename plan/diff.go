@@ -107,7 +107,8 @@ func compareLive(a, b *Live) int {
 	if c := compareOwners(a.Device, a.Owner, b.Device, b.Owner); c != 0 {
 		return c
 	}
-	return cmp.Or(a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated))
+	return cmp.Or(a.Rule.Compare(b.Rule), cmp.Compare(a.Drift, b.Drift), cmp.Compare(a.Outdated, b.Outdated),
+		cmp.Compare(a.Renew, b.Renew), cmp.Compare(a.Expires, b.Expires))
 }
 
 // diff works out the changes of one resource. Both lists are sorted by rule.
@@ -128,15 +129,22 @@ func (r *Resource) pairEqual(wanted []*Wanted, live []*Live) (wantedLeft []*Want
 		case order > 0:
 			liveLeft, live = append(liveLeft, live[0]), live[1:]
 		default:
-			action := NoOp
-			if live[0].Drift != "" || live[0].Outdated != "" {
-				action = Update
-			}
-			r.add(action, wanted[0], live[0])
+			r.add(actionFor(live[0]), wanted[0], live[0])
 			wanted, live = wanted[1:], live[1:]
 		}
 	}
 	return append(wantedLeft, wanted...), append(liveLeft, live...)
+}
+
+// actionFor is what happens to a rule that stands as it is wanted.
+func actionFor(l *Live) Action {
+	switch {
+	case l.Drift != "" || l.Outdated != "":
+		return Update
+	case l.Renew != "":
+		return Renew
+	}
+	return NoOp
 }
 
 // pairOverlapping takes each wanted rule together with the first live rule
@@ -194,10 +202,14 @@ func (r *Resource) add(action Action, wanted *Wanted, live *Live) {
 	}
 	if live != nil {
 		before := live.Rule
-		c.Before = &before
+		c.Before, c.Expires = &before, live.Expires
 		c.Drift, c.Because = live.Drift != "", printable(live.Drift)
 		r.Drift = r.Drift || c.Drift
-		if !c.Drift && wanted != nil {
+		switch {
+		case c.Drift || wanted == nil:
+		case action == Renew:
+			c.Because = printable(live.Renew)
+		default:
 			c.Because = printable(live.Outdated)
 		}
 	}
@@ -215,18 +227,20 @@ func (c Change) rule() *Rule {
 // resourceAction sums up the changes of a resource: anything that keeps a
 // part of it is an update.
 func resourceAction(changes []Change) Action {
-	var n [Delete + 1]int
+	var n [Renew + 1]int
 	for _, c := range changes {
 		n[c.Action]++
 	}
 	switch all := len(changes); {
 	case n[NoOp] == all:
 		return NoOp
+	case n[NoOp]+n[Renew] == all:
+		return Renew
 	case n[Create] == all:
 		return Create
 	case n[Delete] == all:
 		return Delete
-	case n[NoOp]+n[Update] == 0:
+	case n[NoOp]+n[Renew]+n[Update] == 0:
 		return Replace
 	default:
 		return Update

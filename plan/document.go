@@ -122,4 +122,9 @@ type jsonRule struct {
 	// the device, or the device's settings around it have changed.
 	Drift    string `json:"drift,omitempty"`
 	Outdated string `json:"outdated,omitempty"`
+	// Of a rule before, in how many seconds the device forgets it, and why it
+	// is to be renewed before that. Terraform has no such action: its tools
+	// see a no-op.
+	Expires uint32 `json:"expires,omitempty"`
+	Renew   string `json:"renew,omitempty"`
 }

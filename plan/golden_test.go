@@ -96,7 +96,7 @@ func text(p *Plan, diags hcl.Diagnostics) string {
 			if c.Before != nil {
 				fmt.Fprintf(&b, " [%s]", c.Before)
 			}
-			if c.After != nil && c.Action != NoOp {
+			if c.After != nil && c.Action.lasting() != NoOp {
 				fmt.Fprintf(&b, " => [%s]", c.After)
 			}
 			if c.Because != "" {
@@ -104,6 +104,9 @@ func text(p *Plan, diags hcl.Diagnostics) string {
 				if c.Drift {
 					b.WriteString(" (drift)")
 				}
+			}
+			if c.Expires > 0 {
+				fmt.Fprintf(&b, ", expires in %d s", c.Expires)
 			}
 			b.WriteString("\n")
 		}
@@ -113,6 +116,14 @@ func text(p *Plan, diags hcl.Diagnostics) string {
 	}
 	c := p.Counts()
 	fmt.Fprintf(&b, "%d to add, %d to change, %d to destroy; %d of %d pending\n", c.Add, c.Change, c.Destroy, len(p.Pending()), len(p.Resources))
+	if n := p.Renewals(); n > 0 {
+		fmt.Fprintf(&b, "%d to renew\n", n)
+		for _, r := range p.OnlyRenewals().Resources {
+			for _, c := range r.Changes {
+				fmt.Fprintf(&b, "  only %s: %s: %s [%s]\n", r, r.Action, c.Action, c.After)
+			}
+		}
+	}
 	for _, d := range diags {
 		fmt.Fprintf(&b, "error at line %d: %s\n%s\n", d.Subject.Start.Line, d.Summary, d.Detail)
 	}

@@ -72,7 +72,7 @@ func (p *Plan) JSON(extra JSONExtra) ([]byte, error) {
 		OutputChanges:   map[string]jsonChange{},
 		PriorState:      jsonState{FormatVersion: stateFormatVersion},
 		Timestamp:       extra.Timestamp,
-		Applyable:       p.Counts().Any() && !extra.Errored,
+		Applyable:       len(p.Pending()) > 0 && !extra.Errored,
 		Complete:        len(p.Unread) == 0 && len(extra.Targets) == 0 && !extra.Errored,
 		Errored:         extra.Errored,
 		Btplan: jsonBtplan{
@@ -145,9 +145,13 @@ func (r Resource) objects() (before, after *jsonObject) {
 	for _, c := range changes {
 		if c.Before != nil {
 			j := jsonRuleOf(*c.Before)
-			if c.Drift {
+			j.Expires = c.Expires
+			switch {
+			case c.Drift:
 				j.Drift = c.Because
-			} else {
+			case c.Action == Renew:
+				j.Renew = c.Because
+			default:
 				j.Outdated = c.Because
 			}
 			before = r.with(before, c.Before.Kind, j)
@@ -206,7 +210,7 @@ func (a Action) terraform() []string {
 	if a == Replace {
 		return []string{Delete.String(), Create.String()}
 	}
-	return []string{a.String()}
+	return []string{a.lasting().String()}
 }
 
 // reason is Terraform's word for why an action was chosen; empty where the

@@ -16,7 +16,7 @@ import (
 )
 
 // samplePlan has every action, both kinds, both IP versions, keys, drift,
-// foreign rules and a device that was not read.
+// leases, foreign rules and a device that was not read.
 func samplePlan(t testing.TB) *Plan {
 	t.Helper()
 	p, diags := Diff(wanted(t,
@@ -25,6 +25,8 @@ func samplePlan(t testing.TB) *Plan {
 		`gateway.edge port_range.bt["alice"] tcp 7881-7889 -> [2001:db8::11]:6881 from 2001:db8::/32`,
 		"gateway.edge port_range.wider udp 8001-8009 -> 192.168.1.11:8001 from 10.0.0.0/8, 12.0.0.0/8",
 		"gateway.edge port_range.moved tcp 9101 -> 192.168.1.11:9001",
+		"gateway.edge port_range.z tcp 9301 -> 192.168.1.11:9301",
+		"gateway.edge port_range.z tcp 9302 -> 192.168.1.11:9302",
 		"machine.seedbox port_range.n[0] tcp 6881-6889",
 	), live(t,
 		"gateway.edge port_range.stands tcp 6881-6889 -> 192.168.1.11:6881",
@@ -32,6 +34,8 @@ func samplePlan(t testing.TB) *Plan {
 		"gateway.edge port_range.wider udp 8001 -> 192.168.1.11:8001",
 		"gateway.edge port_range.moved tcp 9001 -> 192.168.1.11:9001",
 		"gateway.edge port_range.gone tcp 9201 -> 192.168.1.11:9201",
+		"gateway.edge port_range.z tcp 9301 -> 192.168.1.11:9301 | expires: 4320 | renew: 1h12m left of 168h",
+		"gateway.edge port_range.z tcp 9302 -> 192.168.1.11:9302 | expires: 600000",
 		"machine.seedbox port_range.n[0] tcp 6881-6889 | drift: its <accept> is missing",
 		"gateway.edge - tcp 22 -> 192.168.1.50:22",
 	))
@@ -118,6 +122,7 @@ func TestJSONForTerraformTools(t *testing.T) {
 		"gateway.edge: port_range.moved":       {"moved", "replace_because_cannot_update", nil, tfjson.Actions.DestroyBeforeCreate},
 		"gateway.edge: port_range.again":       {"again", "", nil, tfjson.Actions.Update},
 		"gateway.edge: port_range.gone":        {"gone", "delete_because_no_resource_config", nil, tfjson.Actions.Delete},
+		"gateway.edge: port_range.z":           {"z", "", nil, tfjson.Actions.NoOp},
 		"machine.seedbox: port_range.n[0]":     {"n", "", 0.0, tfjson.Actions.Update},
 	}
 	for _, r := range doc.ResourceChanges {
@@ -146,11 +151,11 @@ func TestJSONForTerraformTools(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("resources are missing: %v", want)
 	}
-	if n := len(doc.PlannedValues.RootModule.Resources); n != 6 {
-		t.Errorf("%d resources are planned, not 6", n)
+	if n := len(doc.PlannedValues.RootModule.Resources); n != 7 {
+		t.Errorf("%d resources are planned, not 7", n)
 	}
-	if n := len(doc.PriorState.Values.RootModule.Resources); n != 6 {
-		t.Errorf("%d resources were there, not 6", n)
+	if n := len(doc.PriorState.Values.RootModule.Resources); n != 7 {
+		t.Errorf("%d resources were there, not 7", n)
 	}
 	if doc.Complete == nil || *doc.Complete {
 		t.Error("a plan with an unread device is complete")
@@ -341,6 +346,12 @@ func TestDigest(t *testing.T) {
 	for name, edit := range map[string]func(*Plan){
 		"foreign rules":        func(p *Plan) { p.Foreign[p.Unread[0]] = 9 },
 		"place of declaration": func(p *Plan) { p.Resources[0].DeclRange.Filename = "x" },
+		"time left":            func(p *Plan) { p.Resources[6].Changes[1].Expires-- },
+		"reason to renew":      func(p *Plan) { p.Resources[6].Changes[0].Because = "1h11m left of 168h" },
+		"renewal": func(p *Plan) {
+			p.Resources[6].Action = NoOp
+			p.Resources[6].Changes[0].Action, p.Resources[6].Changes[0].Because = NoOp, ""
+		},
 	} {
 		p := samplePlan(t)
 		edit(p)

@@ -121,7 +121,7 @@ func (o *jsonObject) rules() ([]Live, error) {
 			if err != nil {
 				return fmt.Errorf("%s[%d]: %w", member, i, err)
 			}
-			out = append(out, Live{Rule: rule, Device: device, Owner: owner, Drift: j.Drift, Outdated: j.Outdated})
+			out = append(out, Live{Rule: rule, Device: device, Owner: owner, Drift: j.Drift, Outdated: j.Outdated, Expires: j.Expires, Renew: j.Renew})
 		}
 		return nil
 	}

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -14,12 +16,13 @@ const (
 	Update         // ~ in place: at no moment are the ports that stay shut
 	Replace        // -/+ the old outside ports go and others come
 	Delete         // -
+	Renew          // the rule stays as it is, and its lease begins anew: no change in anything's counts
 )
 
-// String is the action's name in a plan's JSON form; Replace, which has two
-// there, is "replace".
+// String is the action's name. In a plan's JSON form it is the same, but for
+// Replace, which is two actions there, and Renew, which is none.
 func (a Action) String() string {
-	return [...]string{"no-op", "create", "update", "replace", "delete"}[a]
+	return [...]string{"no-op", "create", "update", "replace", "delete", "renew"}[a]
 }
 
 // Change is the step from one rule to another on one device.
@@ -29,8 +32,9 @@ type Change struct {
 	Owner   Addr
 	Before  *Rule  // nil: Create
 	After   *Rule  // nil: Delete
-	Because string // why, where Before and After don't tell: Live's Drift, or else its Outdated; fit for a terminal
+	Because string // why, where Before and After don't tell: Live's Drift, its Outdated or its Renew; fit for a terminal
 	Drift   bool   // Because is how someone else changed the rule on the device
+	Expires uint32 // Live's: in how many seconds the device forgets Before; 0: never, or nobody knows
 }
 
 // Resource is what one port_range asks of one device, and the changes that
@@ -39,7 +43,7 @@ type Resource struct {
 	Device    Addr
 	Owner     Addr
 	Action    Action
-	Changes   []Change  // sorted by rule; those of a NoOp resource are all NoOp
+	Changes   []Change  // sorted by rule; those of a NoOp resource are all NoOp, those of a Renew one NoOp or Renew
 	Drift     bool      // someone else changed it on the device since btplan wrote it
 	DeclRange hcl.Range // where the port_range is declared; zero when it is gone
 }
@@ -52,6 +56,9 @@ type Plan struct {
 	Resources []Resource // sorted by device and owner, those with nothing to do included
 	Foreign   map[Addr]int
 	Unread    []Addr // devices that could not be read: what they hold is unknown, and nothing is planned for them
+	// Found is what devices turned out to be whose blocks leave that open:
+	// "ufw" for a firewall "auto".
+	Found map[Addr]string
 }
 
 // Counts is how many resources a plan creates, changes and destroys. A
@@ -85,7 +92,43 @@ func (c *Counts) Count(a Action) {
 	}
 }
 
-// Pending are the resources with something to do.
+// Renewals is how many of r's rules are to be renewed.
+func (r Resource) Renewals() int {
+	n := 0
+	for _, c := range r.Changes {
+		if c.Action == Renew {
+			n++
+		}
+	}
+	return n
+}
+
+// Renewals is how many rules p renews, be it beside changes. They count as no
+// change.
+func (p *Plan) Renewals() int {
+	n := 0
+	for _, r := range p.Resources {
+		n += r.Renewals()
+	}
+	return n
+}
+
+// OnlyRenewals is the part of p that renews leases and does nothing else.
+func (p *Plan) OnlyRenewals() *Plan {
+	out := &Plan{Foreign: p.Foreign, Unread: p.Unread}
+	for _, r := range p.Resources {
+		if r.Renewals() == 0 {
+			continue
+		}
+		r.Action = Renew
+		r.Changes = slices.DeleteFunc(slices.Clone(r.Changes), func(c Change) bool { return c.Action != Renew })
+		r.Drift = false
+		out.Resources = append(out.Resources, r)
+	}
+	return out
+}
+
+// Pending are the resources with something to do, if only to be renewed.
 func (p *Plan) Pending() []Resource {
 	var out []Resource
 	for _, r := range p.Resources {

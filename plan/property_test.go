@@ -79,7 +79,9 @@ func drawLive(t *rapid.T, wanted []Wanted) []Live {
 		}
 		out = append(out, Live{Rule: w.Rule, Device: w.Device, Owner: w.Owner,
 			Drift:    rapid.SampledFrom([]string{"", "", "", "its accept is missing"}).Draw(t, "drift"),
-			Outdated: rapid.SampledFrom([]string{"", "", "", "wan_interface has changed"}).Draw(t, "outdated")})
+			Outdated: rapid.SampledFrom([]string{"", "", "", "wan_interface has changed"}).Draw(t, "outdated"),
+			Expires:  rapid.SampledFrom([]uint32{0, 0, 1, 604800}).Draw(t, "expires"),
+			Renew:    rapid.SampledFrom([]string{"", "", "1h12m left of 168h"}).Draw(t, "renew")})
 	}
 	for i := range rapid.IntRange(0, 12).Draw(t, "foreign") {
 		device := rapid.SampledFrom(devices).Draw(t, "device")
@@ -158,6 +160,8 @@ func checkChanges(t *rapid.T, p *Plan) {
 			switch c.Action {
 			case NoOp:
 				ok = c.Before.Equal(*c.After) && c.Because == ""
+			case Renew:
+				ok = c.Before.Equal(*c.After) && c.Because != "" && !c.Drift
 			case Create:
 				ok = c.Before == nil && c.After != nil
 			case Update:

@@ -191,4 +191,12 @@ type Live struct {
 	// though nobody touched it and it says what is wanted: the device's
 	// settings have changed around it.
 	Outdated string
+	// Expires is in how many seconds the device forgets the rule by itself;
+	// 0: never, or nobody knows.
+	Expires uint32
+	// Renew says in a few words why the rule has to be written again before
+	// its lease ends, though nothing is wrong with it: "1h12m left of 168h".
+	// Empty: there is time. Drift and Outdated go before it: what is written
+	// for their sake is as good as renewed.
+	Renew string
 }

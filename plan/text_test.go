@@ -56,7 +56,7 @@ func parseRule(s string) (Rule, error) {
 }
 
 // parseLive reads one line "gateway.edge port_range.a RULE", with " | drift: …",
-// " | outdated: …" or " | handle: …" behind; the owner of a foreign rule is "-".
+// " | outdated: …", " | expires: SECONDS", " | renew: …" or " | handle: …" behind; the owner of a foreign rule is "-".
 func parseLive(line string) (Live, error) {
 	line, notes, _ := strings.Cut(line, " | ")
 	device, rest, _ := strings.Cut(line, " ")
@@ -81,10 +81,16 @@ func parseLive(line string) (Live, error) {
 			l.Drift = value
 		case "outdated":
 			l.Outdated = value
+		case "expires":
+			if _, err := fmt.Sscan(value, &l.Expires); err != nil {
+				return Live{}, err
+			}
+		case "renew":
+			l.Renew = value
 		case "handle":
 			l.Handle = value
 		default:
-			return Live{}, fmt.Errorf("%q is neither drift, outdated nor handle", kind)
+			return Live{}, fmt.Errorf("%q is neither drift, outdated, expires, renew nor handle", kind)
 		}
 	}
 	return l, nil

@@ -12,16 +12,25 @@ import (
 )
 
 func (r *run) apply(ctx context.Context, args []string) int {
+	if r.renewOnly {
+		return r.renew(ctx, args)
+	}
 	if len(args) == 1 {
 		return r.applySaved(ctx, args[0])
 	}
 	if code, ok := r.mayAsk(); !ok {
 		return code
 	}
+	return r.untilNotOutrun(ctx, r.planAndApply)
+}
+
+// untilNotOutrun plans and applies until nobody has come between the two, or
+// it is enough.
+func (r *run) untilNotOutrun(ctx context.Context, once func(context.Context) (code int, outrun bool)) int {
 	// Who comes second plans again from what the first one left.
 	const mostAttempts = 3
 	for attempt := 1; ; attempt++ {
-		code, outrun := r.planAndApply(ctx)
+		code, outrun := once(ctx)
 		if !outrun || attempt == mostAttempts || r.wasInterrupted(ctx) {
 			return code
 		}
@@ -37,11 +46,12 @@ func (r *run) planAndApply(ctx context.Context) (code int, outrun bool) {
 		return exitError, false
 	}
 	defer s.engine.Close()
-	s.view.Plan(s.plan)
+	s.view.Plan(s.plan, s.engine.Estimate(s.plan))
 	s.view.Diagnostics(s.diags, s.files)
 	if s.refused() {
 		return exitError, false
 	}
+	// To renew leases changes nothing that anyone could object to.
 	if s.plan.Counts().Any() && !r.autoApprove && !r.approved(ctx) {
 		return exitError, false
 	}
@@ -75,14 +85,14 @@ func (r *run) carryOut(ctx context.Context, s *session) (code int, outrun bool) 
 		s.view.Interrupted()
 	})
 	result := &engine.Result{}
-	if s.plan.Counts().Any() {
+	if len(s.plan.Pending()) > 0 {
 		applied, diags := s.engine.Apply(ctx, s.plan)
 		s.view.Diagnostics(diags, s.files)
 		result = applied
 	}
 	r.onInterrupt(nil)
 	r.done = append(r.done, result.Done...)
-	result.Done = r.done
+	result.Done, result.Left = r.done, s.left
 	s.view.Result(result, s.plan)
 	switch {
 	case len(result.RolledBack) > 0:
@@ -91,7 +101,7 @@ func (r *run) carryOut(ctx context.Context, s *session) (code int, outrun bool) 
 	case len(result.Failed)+len(result.NotAttempted)+len(s.plan.Unread) > 0:
 		return exitError, len(result.Outrun) > 0
 	}
-	if !r.destroy {
+	if !r.destroy && !r.renewOnly {
 		s.view.Outputs(s.config.Outputs)
 	}
 	return exitOK, false

@@ -20,7 +20,11 @@ type options struct {
 	compactWarnings bool
 
 	destroy, autoApprove, input, detailedExitCode bool
+	renewOnly                                     bool   // -renew
 	planFile                                      string // -out
+
+	networkInterface string // -interface
+	hcl              bool
 
 	raw                                 bool
 	check, diff, write, list, recursive bool
@@ -112,6 +116,11 @@ func allOptions() map[string]option {
 		"detailed-exitcode": {"", "Exit with 2 if there are changes, with 4 if a device could not be read.", boolean(false, func(o *options) *bool { return &o.detailedExitCode })},
 		"auto-approve":      {"", "Don't ask for approval.", boolean(false, func(o *options) *bool { return &o.autoApprove })},
 		"input":             {"", "Ask for approval (the default); -input=false never asks.", boolean(true, func(o *options) *bool { return &o.input })},
+
+		"renew": {"", "Renew leases and do nothing else, without asking.", boolean(false, func(o *options) *bool { return &o.renewOnly })},
+
+		"interface": {"NAME", "Look on this network interface only.", text(func(o *options) *string { return &o.networkInterface })},
+		"hcl":       {"", "Print a configuration to start from.", boolean(false, func(o *options) *bool { return &o.hcl })},
 
 		"raw": {"", "Print the value of NAME as it is, without quotes.", boolean(false, func(o *options) *bool { return &o.raw })},
 

@@ -10,7 +10,7 @@ func (r *run) plan(ctx context.Context, _ []string) int {
 		return exitError
 	}
 	defer s.engine.Close()
-	s.view.Plan(s.plan)
+	s.view.Plan(s.plan, s.engine.Estimate(s.plan))
 	s.view.Diagnostics(s.diags, s.files)
 	if r.planFile != "" && !s.refused() {
 		if err := r.save(s); err != nil {

@@ -61,6 +61,7 @@ type session struct {
 	engine *engine.Engine
 	plan   *plan.Plan
 	diags  hcl.Diagnostics // of loading and planning, not printed yet
+	left   int             // how many resources with changes were taken out of the plan
 }
 
 // newEngine makes the engine for a configuration.

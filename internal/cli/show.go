@@ -46,6 +46,6 @@ func (r *run) showSaved(file string) int {
 	}
 	o := r.viewOptions()
 	o.Destroy, o.Targeted = extra.Destroy, len(extra.Targets) > 0
-	view.New(o).Plan(p)
+	view.New(o).Plan(p, 0)
 	return exitOK
 }

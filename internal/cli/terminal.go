@@ -17,9 +17,13 @@ func (r *run) viewOptions() view.Options {
 		JSON:            r.json,
 		Destroy:         r.destroy,
 		Targeted:        len(r.targets) > 0,
+		Renew:           r.renewOnly,
 		Version:         Version,
 	}
-	_, o.Color = terminal(r.out.Writer)
+	o.LiveWidth, o.Color = terminal(r.out.Writer)
+	if r.getenv("TERM") == "dumb" {
+		o.LiveWidth = 0 // it can't take back what it shows
+	}
 	o.Width, o.ErrColor = terminal(r.Stderr)
 	if r.noColor || r.getenv("NO_COLOR") != "" { // https://no-color.org
 		o.Color, o.ErrColor = false, false

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
@@ -18,6 +17,9 @@ type Result struct {
 	Done         []plan.Resource
 	Failed       []plan.Resource
 	NotAttempted []plan.Resource
+	// Left is how many resources had changes that this apply was not meant
+	// to make.
+	Left int
 	// RolledBack are those devices that took a change back, or will, since it
 	// could not be proved to be right.
 	RolledBack []plan.Addr
@@ -33,6 +35,15 @@ func (r *Result) Counts() plan.Counts {
 		c.Count(done.Action)
 	}
 	return c
+}
+
+// Renewed is how many leases were renewed.
+func (r *Result) Renewed() int {
+	n := 0
+	for _, done := range r.Done {
+		n += done.Renewals()
+	}
+	return n
 }
 
 // Apply carries out a plan that this engine made, then reads the changed
@@ -63,7 +74,7 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, hcl.Diagnost
 		}
 		diags = append(diags, e.applyPhase(ctx, devices, pending, result)...)
 	}
-	return result, diags
+	return result, append(diags, e.memoryDiagnostics()...)
 }
 
 // applyPhase changes these devices side by side.
@@ -105,7 +116,7 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 		}
 		diags = append(diags, applyDiagnostics(d, resources, outcomes[i])...)
 		if d.reading != nil {
-			diags = append(diags, problemDiagnostics(d, d.reading.Problems, known[i])...)
+			diags = append(diags, e.problemDiagnostics(d, d.reading.Problems, known[i])...)
 		}
 	}
 	return diags
@@ -115,92 +126,37 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 // of each resource.
 func (e *Engine) applyDevice(ctx context.Context, d *device, resources []plan.Resource) []error {
 	index := map[plan.Addr]int{}
-	var changes []plan.Change
+	steps, done := make([]int, len(resources)), make([]int, len(resources))
 	for i := range resources {
 		e.observe(Event{Kind: ApplyStarted, Device: d.addr, Resource: &resources[i], Waiting: d.waiting})
 		index[resources[i].Owner] = i
-		for _, c := range resources[i].Changes {
-			if c.Action != plan.NoOp {
-				changes = append(changes, c)
-			}
-		}
+		steps[i] = len(changesOn(d.addr, resources[i:i+1]))
 	}
+	changes := changesOn(d.addr, resources)
 	outcomes := make([]error, len(resources))
 	told := 0
 	err := d.Apply(ctx, changes, func(c plan.Change, err error) {
 		told++
-		if i := index[c.Owner]; outcomes[i] == nil {
+		i := index[c.Owner]
+		if outcomes[i] == nil {
 			outcomes[i] = err
 		}
+		if err != nil || steps[i] == 1 {
+			return
+		}
+		done[i]++
+		e.observe(Event{Kind: ApplyStep, Device: d.addr, Resource: &resources[i], Step: done[i], Steps: steps[i]})
 	})
 	if err == nil && told != len(changes) {
 		panic(fmt.Sprintf("%s told of %d changes, but was given %d", d.addr, told, len(changes)))
 	}
 	if err == nil || slices.Contains(outcomes, nil) {
-		e.verify(ctx, d, index, outcomes, err)
+		e.verify(ctx, d, resources, outcomes, err)
 	}
 	for i := range resources {
 		e.observe(Event{Kind: ApplyDone, Device: d.addr, Resource: &resources[i], Err: outcomes[i]})
 	}
 	return outcomes
-}
-
-// verify reads a changed device again, and fails the resources that are not
-// as they should be. applyErr is what the apply as a whole said.
-func (e *Engine) verify(ctx context.Context, d *device, index map[plan.Addr]int, outcomes []error, applyErr error) {
-	fail := func(i int, err error) {
-		if outcomes[i] == nil {
-			outcomes[i] = err
-		}
-	}
-	if self, ok := d.Device.(providers.ReadingBack); ok && applyErr == nil {
-		d.reading = self.ReadBack()
-	} else {
-		d.reading, d.readErr = d.Read(ctx)
-	}
-	if d.readErr != nil {
-		for i := range outcomes {
-			fail(i, errors.Join(applyErr, fmt.Errorf("the change was sent, but the device can't be read to check it: %w", d.readErr)))
-		}
-		return
-	}
-	left, _ := e.diff([]*device{d}) // conflicts were told when the plan was made
-	for _, r := range left.Pending() {
-		i, ours := index[r.Owner]
-		if !ours {
-			continue // changed by someone else just now: the next plan's business
-		}
-		if applyErr != nil {
-			fail(i, applyErr)
-			continue
-		}
-		fail(i, fmt.Errorf("the device took the change, but does not hold what was asked for: %s", leftToDo(r)))
-	}
-}
-
-// leftToDo tells in a few words what a resource still lacks.
-func leftToDo(r plan.Resource) string {
-	var parts []string
-	for _, c := range r.Changes {
-		switch c.Action {
-		case plan.NoOp:
-		case plan.Create:
-			parts = append(parts, c.After.String()+" is missing")
-		case plan.Delete:
-			parts = append(parts, c.Before.String()+" is still there")
-		default:
-			part := c.Before.String() + " instead of " + c.After.String()
-			if c.Because != "" {
-				part += " (" + c.Because + ")"
-			}
-			parts = append(parts, part)
-		}
-	}
-	const most = 3
-	if n := len(parts); n > most {
-		parts = append(parts[:most], fmt.Sprintf("and %d more", n-most))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // applyDiagnostics tells what went wrong on one device, once for each

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +18,8 @@ type device struct {
 	addr      plan.Addr
 	typeName  string
 	declRange hcl.Range
-	runner    *remote.Runner // nil: the device needs none
+	runner    *remote.Runner // on the device; nil: it needs none
+	via       *remote.Runner // on the machine from which it is talked to; nil: from here
 
 	wanted  []plan.Wanted // in the device's own shape
 	reading *providers.Reading
@@ -31,17 +30,21 @@ func (d *device) close() {
 	// What was applied stays whatever Close says, and nothing else is left to
 	// be done with the device.
 	_ = d.Device.Close()
-	if d.runner != nil {
-		_ = d.runner.Close()
+	for _, r := range []*remote.Runner{d.runner, d.via} {
+		if r != nil {
+			_ = r.Close()
+		}
 	}
 }
 
 // waiting says what the device waits for at this moment; "" if that isn't known.
 func (d *device) waiting() string {
-	if d.runner == nil {
-		return ""
+	for _, r := range []*remote.Runner{d.runner, d.via} {
+		if r != nil && r.Waiting() != "" {
+			return r.Waiting()
+		}
 	}
-	return d.runner.Waiting()
+	return ""
 }
 
 // block is a gateway's block, or a machine's with a firewall, as far as
@@ -52,6 +55,8 @@ type block struct {
 	body      cty.Value
 	ssh       *config.SSH
 	local     bool
+	via       *config.Machine
+	viaRange  hcl.Range
 	declRange hcl.Range
 	types     map[string]providers.Type
 	noun      string
@@ -61,11 +66,17 @@ func (e *Engine) blocks() []block {
 	var out []block
 	for _, m := range e.Config.Machines {
 		if f := m.Firewall; f != nil {
-			out = append(out, block{m.Addr, f.Type, f.Body, m.SSH, m.Local, f.DeclRange, e.Firewalls, "firewall"})
+			out = append(out, block{
+				addr: m.Addr, typeName: f.Type, body: f.Body, ssh: m.SSH, local: m.Local,
+				declRange: f.DeclRange, types: e.Firewalls, noun: "firewall",
+			})
 		}
 	}
 	for _, g := range e.Config.Gateways {
-		out = append(out, block{g.Addr, g.Type, g.Body, g.SSH, g.Local, g.DeclRange, e.Gateways, "gateway"})
+		out = append(out, block{
+			addr: g.Addr, typeName: g.Type, body: g.Body, ssh: g.SSH, local: g.Local,
+			via: g.Via, viaRange: g.ViaRange, declRange: g.DeclRange, types: e.Gateways, noun: "gateway",
+		})
 	}
 	return slices.DeleteFunc(out, func(b block) bool { return !e.mayTouch(b.addr) })
 }
@@ -128,7 +139,21 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 	if !known {
 		panic("config let a type pass that it was not given: " + b.typeName)
 	}
-	s := providers.Settings{Project: e.Config.Project, Addr: b.addr, Dir: e.Config.Dir, Body: b.body}
+	s := providers.Settings{
+		Project: e.Config.Project, Addr: b.addr, Dir: e.Config.Dir, Body: b.body,
+		Memory: e.notes(b.addr), Owners: e.owners(),
+	}
+	if b.via != nil && !t.Via {
+		return nil, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  fmt.Sprintf("%s can't be talked to from a machine", b.addr),
+			Detail:   fmt.Sprintf("A gateway of type %q takes no via: %s. Remove it.", b.typeName, withoutVia(t)),
+			Subject:  b.viaRange.Ptr(),
+		}
+	}
+	if b.via != nil && !b.via.Local {
+		s.Via = e.runner(sshTarget(b.via.SSH))
+	}
 	if t.Remote {
 		if b.ssh == nil && !b.local {
 			return nil, &hcl.Diagnostic{
@@ -138,10 +163,7 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 				Subject:  b.declRange.Ptr(),
 			}
 		}
-		if e.pool == nil {
-			e.pool = remote.NewPool()
-		}
-		s.Runner, s.Local = e.pool.Open(target(b)), b.local
+		s.Runner, s.Local = e.runner(target(b)), b.local
 	}
 	opened, err := t.Open(s)
 	if err != nil {
@@ -152,7 +174,23 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 			Subject:  b.declRange.Ptr(),
 		}
 	}
-	return &device{Device: opened, addr: b.addr, typeName: b.typeName, declRange: b.declRange, runner: s.Runner}, nil
+	return &device{Device: opened, addr: b.addr, typeName: b.typeName, declRange: b.declRange, runner: s.Runner, via: s.Via}, nil
+}
+
+// withoutVia says how a device that takes no via is talked to.
+func withoutVia(t providers.Type) string {
+	if t.Remote {
+		return "commands are run on it, and jump in its ssh block says by way of which machine it is reached"
+	}
+	return "it is talked to from this computer"
+}
+
+// runner gives a way to run commands somewhere. No connection is made yet.
+func (e *Engine) runner(t remote.Target) *remote.Runner {
+	if e.pool == nil {
+		e.pool = remote.NewPool()
+	}
+	return e.pool.Open(t)
 }
 
 func target(b block) remote.Target {
@@ -220,61 +258,6 @@ func (e *Engine) shape() hcl.Diagnostics {
 		for _, r := range shaped {
 			d.wanted = append(d.wanted, plan.Wanted{Rule: r, Device: k.device, Owner: k.owner, DeclRange: first.DeclRange})
 		}
-	}
-	return diags
-}
-
-// read reads these devices side by side. How it went stands in each.
-func (e *Engine) read(ctx context.Context, devices []*device) {
-	var reading group
-	reading.setLimit(max(1, e.Parallelism))
-	for _, d := range devices {
-		reading.do(func() {
-			e.observe(Event{Kind: ReadStarted, Device: d.addr, Waiting: d.waiting})
-			d.reading, d.readErr = d.Read(ctx)
-			e.observe(Event{Kind: ReadDone, Device: d.addr, Err: d.readErr})
-		})
-	}
-	reading.wait()
-}
-
-// readDiagnostics tells of the devices that could not be read, and of the
-// problems seen on the others.
-func readDiagnostics(devices []*device) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, d := range devices {
-		if d.readErr != nil {
-			summary := fmt.Sprintf("%s could not be read", d.addr)
-			if errors.Is(d.readErr, providers.ErrUnreachable) {
-				summary = fmt.Sprintf("%s could not be reached", d.addr)
-			}
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  summary,
-				Detail:   sentence(d.readErr),
-				Subject:  d.declRange.Ptr(),
-			})
-			continue
-		}
-		diags = append(diags, problemDiagnostics(d, d.reading.Problems, nil)...)
-	}
-	return diags
-}
-
-// problemDiagnostics tells of the problems seen on a device, but for those
-// that were told already.
-func problemDiagnostics(d *device, problems, known []providers.Problem) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, p := range problems {
-		if slices.Contains(known, p) {
-			continue
-		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagWarning,
-			Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
-			Detail:   p.Detail,
-			Subject:  d.declRange.Ptr(),
-		})
 	}
 	return diags
 }

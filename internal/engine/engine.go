@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/memory"
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -27,8 +28,9 @@ type Engine struct {
 	// It may be nil.
 	Observe func(Event)
 
-	pool      *remote.Pool // of the connections to jump hosts
-	devices   []*device    // those that are open, in the configuration's order
+	pool      *remote.Pool   // of the connections to jump hosts
+	memory    *memory.Memory // nil until a device is opened
+	devices   []*device      // those that are open, in the configuration's order
 	observing sync.Mutex
 	stopped   atomic.Bool
 }
@@ -41,6 +43,7 @@ const (
 	ReadStarted  EventKind = iota // a device is being read
 	ReadDone                      // it has been, or not: see Err
 	ApplyStarted                  // a resource is being changed
+	ApplyStep                     // one of its several changes is done: see Step
 	ApplyDone                     // it has been, and was found as it should be, or not: see Err
 )
 
@@ -50,6 +53,9 @@ type Event struct {
 	Device   plan.Addr
 	Resource *plan.Resource // of the Apply kinds
 	Err      error
+	// Step and Steps are, of ApplyStep, how many of the resource's changes are
+	// done, and how many there are.
+	Step, Steps int
 	// Waiting says, of what has started, what the device waits for at the
 	// moment of asking: "the SSH handshake with root@192.168.1.1:22", or "".
 	// It may be nil.

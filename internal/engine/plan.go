@@ -41,10 +41,13 @@ func (e *Engine) PlanDestroy(ctx context.Context) (*plan.Plan, hcl.Diagnostics) 
 
 func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	e.read(ctx, e.devices)
-	diags := readDiagnostics(e.devices)
+	diags := e.readDiagnostics()
 	p, more := e.diff(e.devices)
 	diags = append(diags, more...)
 	diags = append(diags, e.guard(p)...)
+	diags = append(diags, e.refuse(p)...)
+	diags = append(diags, e.advise(p)...)
+	diags = append(diags, e.memoryDiagnostics()...)
 	if unmatched := e.unmatchedTargets(p); len(unmatched) > 0 {
 		return nil, append(diags, unmatched...)
 	}
@@ -80,6 +83,35 @@ func (e *Engine) guard(p *plan.Plan) hcl.Diagnostics {
 	return diags
 }
 
+// refuse has the devices look for changes that must not be made.
+func (e *Engine) refuse(p *plan.Plan) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, d := range e.devices {
+		refusing, can := d.Device.(providers.Refusing)
+		if !can || d.readErr != nil {
+			continue
+		}
+		for _, r := range p.Pending() {
+			if r.Device != d.addr {
+				continue
+			}
+			if why := refusing.Refuse(r.Changes); why != nil {
+				subject := r.DeclRange
+				if subject.Empty() {
+					subject = d.declRange
+				}
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError,
+					Summary:  fmt.Sprintf("%s: %s", d.addr, why.Summary),
+					Detail:   why.Detail,
+					Subject:  subject.Ptr(),
+				})
+			}
+		}
+	}
+	return diags
+}
+
 // diff compares what was read of these devices with what is wanted of them,
 // within the targets.
 func (e *Engine) diff(devices []*device) (*plan.Plan, hcl.Diagnostics) {
@@ -103,6 +135,12 @@ func (e *Engine) diff(devices []*device) (*plan.Plan, hcl.Diagnostics) {
 		}
 	}
 	p, diags := plan.Diff(wanted, live)
+	p.Found = map[plan.Addr]string{}
+	for _, d := range devices {
+		if d.readErr == nil && d.reading.Found != "" {
+			p.Found[d.addr] = d.reading.Found
+		}
+	}
 	slices.SortFunc(unread, plan.Addr.Compare)
 	p.Unread = unread
 	return p, diags
@@ -136,7 +174,8 @@ func (e *Engine) Show(ctx context.Context) ([]Holding, hcl.Diagnostics) {
 		})
 		out = append(out, h)
 	}
-	return out, append(diags, readDiagnostics(e.devices)...)
+	diags = append(diags, e.readDiagnostics()...)
+	return out, append(diags, e.memoryDiagnostics()...)
 }
 
 // Holding is what one device holds.
@@ -150,8 +189,10 @@ type Holding struct {
 
 // sentence makes of an error what a diagnostic's detail is: a text that
 // begins with a capital letter and ends with a full stop.
-func sentence(err error) string {
-	s := strings.TrimSpace(err.Error())
+func sentence(err error) string { return sentenceOf(err.Error()) }
+
+func sentenceOf(s string) string {
+	s = strings.TrimSpace(s)
 	if s == "" {
 		return s
 	}

@@ -44,6 +44,9 @@ func writeHolding(w *strings.Builder, h engine.Holding) {
 		for _, why := range drifts(r) {
 			w.WriteString("# (drift: " + why + ")\n")
 		}
+		if text := leasesText(r.Changes); text != "" {
+			w.WriteString("# (" + text + ")\n")
+		}
 		for _, b := range blocks(r.Changes) {
 			writeRule(w, b)
 		}

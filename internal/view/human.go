@@ -3,7 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
-	"strings"
+	"time"
 	"unicode"
 
 	"github.com/btplan/btplan/config"
@@ -16,6 +16,7 @@ import (
 type human struct {
 	Options
 	clocks
+	live     liveLine
 	begun    bool // something was printed: what follows stands apart
 	applying bool // the first change has begun
 }
@@ -30,10 +31,10 @@ func (h *human) gap(w io.Writer) {
 
 func (h *human) palette() palette { return palette(h.Color) }
 
-func (h *human) Plan(p *plan.Plan) {
+func (h *human) Plan(p *plan.Plan, takes time.Duration) {
 	h.applying = false // it may be a further plan
 	h.gap(h.Out)
-	say(h.Out, "%s", h.palette().planText(p, h.Options))
+	say(h.Out, "%s", h.palette().planText(p, takes, h.Options))
 }
 
 func (h *human) Diagnostics(diags hcl.Diagnostics, files Files) {
@@ -64,25 +65,42 @@ func (h *human) Progress(e engine.Event) {
 				h.gap(h.Out)
 				h.applying = true
 			}
-			say(h.Out, "%s %s...\n", bold, capitalised(verb.doing))
+			h.line("%s %s...\n", bold, capitalised(verb.doing))
 		}
-		h.begin(name, func(seconds int) {
-			say(h.Out, "%s Still %s... %s\n", bold, verb.doing, elapsed(e, seconds))
+		h.begin(name, func(c *clock) {
+			if h.LiveWidth > 0 && c.steps > 0 {
+				h.live.draw(h.Out, h.LiveWidth, name, fmt.Sprintf(": Still %s... %s", verb.doing, elapsed(e, c)))
+				return
+			}
+			h.line("%s Still %s... %s\n", bold, verb.doing, elapsed(e, c))
 		})
+	case engine.ApplyStep:
+		c := h.clock(name)
+		c.step, c.steps = e.Step, e.Steps
+		if h.LiveWidth > 0 && h.live.due(c.start) {
+			h.live.draw(h.Out, h.LiveWidth, name, fmt.Sprintf(": Still %s... [%d of %d]", verb.doing, e.Step, e.Steps))
+		}
 	case engine.ReadDone:
 		h.end(name)
 	case engine.ApplyDone:
+		h.live.erase(h.Out)
 		seconds := h.end(name)
 		if e.Err == nil { // else a diagnostic follows
-			say(h.Out, "%s %s complete after %ds\n", bold, verb.deed, seconds)
+			h.line("%s %s complete after %ds\n", bold, verb.deed, seconds)
 		}
 	}
+}
+
+// line prints a line that stays, in the place of the one that doesn't.
+func (h *human) line(format string, args ...any) {
+	h.live.erase(h.Out)
+	say(h.Out, format, args...)
 }
 
 func (h *human) Interrupted() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	say(h.Out, "\n%s\n", h.palette().bold("Interrupt received. The devices being changed are finished; no other is begun. Press Ctrl-C again to stop at once."))
+	h.line("\n%s\n", h.palette().bold("Interrupt received. The devices being changed are finished; no other is begun. Press Ctrl-C again to stop at once."))
 }
 
 func (h *human) Again() {
@@ -92,7 +110,7 @@ func (h *human) Again() {
 
 func (h *human) Result(r *engine.Result, p *plan.Plan) {
 	h.gap(h.Out)
-	say(h.Out, "%s", h.palette().resultText(r, p.Unread, h.Destroy))
+	say(h.Out, "%s", h.palette().resultText(r, p.Unread, h.Options))
 }
 
 func (h *human) Outputs(outputs []*config.Output) {
@@ -101,41 +119,6 @@ func (h *human) Outputs(outputs []*config.Output) {
 	}
 	h.gap(h.Out)
 	say(h.Out, "%s\n\n%s", h.palette().bold("Outputs:"), OutputsText(outputs))
-}
-
-// resultText sums up an apply: what was done, and if that isn't everything,
-// what wasn't.
-func (p palette) resultText(r *engine.Result, unread []plan.Addr, destroy bool) string {
-	verb := "Apply"
-	if destroy {
-		verb = "Destroy"
-	}
-	if len(r.Failed)+len(r.NotAttempted)+len(unread) == 0 {
-		return p.success(completeText(verb, r.Counts(), destroy)) + "\n"
-	}
-	var w strings.Builder
-	w.WriteString(p.failure(incompleteText(verb, r)) + "\n")
-	list := func(title string, names []string) {
-		if len(names) > 0 {
-			w.WriteString("\n" + title + ":\n  " + strings.Join(names, "\n  ") + "\n")
-		}
-	}
-	list("Done", names(r.Done))
-	list("Failed", names(r.Failed))
-	list("Not attempted", names(r.NotAttempted))
-	list("Could not be read, so nothing was changed there", names(unread))
-	return w.String()
-}
-
-func completeText(verb string, c plan.Counts, destroy bool) string {
-	if destroy {
-		return fmt.Sprintf("%s complete! Resources: %d destroyed.", verb, c.Destroy)
-	}
-	return fmt.Sprintf("%s complete! Resources: %d added, %d changed, %d destroyed.", verb, c.Add, c.Change, c.Destroy)
-}
-
-func incompleteText(verb string, r *engine.Result) string {
-	return fmt.Sprintf("%s incomplete: %d done, %d failed, %d not attempted.", verb, len(r.Done), len(r.Failed), len(r.NotAttempted))
 }
 
 func names[T fmt.Stringer](list []T) []string {

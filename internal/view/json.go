@@ -42,6 +42,7 @@ type line struct {
 	Change     *lineChange        `json:"change,omitempty"`
 	Changes    *lineCounts        `json:"changes,omitempty"`
 	Diagnostic *tfjson.Diagnostic `json:"diagnostic,omitempty"`
+	Estimate   int                `json:"estimated_seconds,omitempty"`
 	Foreign    map[string]int     `json:"foreign_rules,omitempty"`
 	Hook       *lineHook          `json:"hook,omitempty"`
 	Outputs    map[string]output  `json:"outputs,omitempty"`
@@ -63,6 +64,7 @@ type lineChange struct {
 	Resource lineResource `json:"resource"`
 	Action   string       `json:"action"`
 	Drift    []string     `json:"drift,omitempty"`
+	Renew    string       `json:"renew,omitempty"` // why its lease is renewed
 }
 
 type lineCounts struct {
@@ -70,6 +72,8 @@ type lineCounts struct {
 	Change       int    `json:"change"`
 	Import       int    `json:"import"`
 	Remove       int    `json:"remove"`
+	Renew        int    `json:"renew,omitempty"` // leases
+	Left         int    `json:"left,omitempty"`  // resources with changes that were not to be made
 	Failed       int    `json:"failed,omitempty"`
 	NotAttempted int    `json:"not_attempted,omitempty"`
 	Operation    string `json:"operation"`
@@ -79,6 +83,8 @@ type lineHook struct {
 	Resource lineResource `json:"resource"`
 	Action   string       `json:"action"`
 	Elapsed  *int         `json:"elapsed_seconds,omitempty"`
+	Step     int          `json:"step,omitempty"`  // how many changes are done,
+	Steps    int          `json:"steps,omitempty"` // of how many
 }
 
 func (l *lines) write(one line) {
@@ -94,7 +100,7 @@ func (l *lines) write(one line) {
 	say(l.Out, "%s\n", raw)
 }
 
-func (l *lines) Plan(p *plan.Plan) {
+func (l *lines) Plan(p *plan.Plan, takes time.Duration) {
 	for _, r := range p.Resources {
 		if why := drifts(r); len(why) > 0 {
 			l.write(line{Type: "resource_drift", Message: fmt.Sprintf("%s: Drift detected (%s)", r, r.Action),
@@ -102,8 +108,11 @@ func (l *lines) Plan(p *plan.Plan) {
 		}
 	}
 	for _, r := range p.Pending() {
-		l.write(line{Type: "planned_change", Message: fmt.Sprintf("%s: Plan to %s", r, r.Action),
-			Change: &lineChange{Resource: resourceOf(r), Action: r.Action.String()}})
+		change := &lineChange{Resource: resourceOf(r), Action: actionOf(r)}
+		if r.Action == plan.Renew {
+			change.Renew = dueFirst(r)
+		}
+		l.write(line{Type: "planned_change", Message: fmt.Sprintf("%s: Plan to %s", r, r.Action), Change: change})
 	}
 	foreign := map[string]int{}
 	for device, n := range p.Foreign {
@@ -111,7 +120,8 @@ func (l *lines) Plan(p *plan.Plan) {
 	}
 	c := p.Counts()
 	l.write(line{Type: "change_summary", Message: summary(c), Foreign: foreign, Unread: names(p.Unread),
-		Changes: &lineCounts{Add: c.Add, Change: c.Change, Remove: c.Destroy, Operation: "plan"}})
+		Changes:  &lineCounts{Add: c.Add, Change: c.Change, Remove: c.Destroy, Renew: p.Renewals(), Operation: "plan"},
+		Estimate: int(takes.Round(time.Second) / time.Second)})
 }
 
 func (l *lines) Diagnostics(diags hcl.Diagnostics, files Files) {
@@ -135,15 +145,18 @@ func (l *lines) Progress(e engine.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name, verb := subject(e)
-	hook := lineHook{Resource: resourceOf(*e.Resource), Action: e.Resource.Action.String()}
+	hook := lineHook{Resource: resourceOf(*e.Resource), Action: actionOf(*e.Resource)}
 	switch e.Kind {
 	case engine.ApplyStarted:
 		l.write(line{Type: "apply_start", Message: fmt.Sprintf("%s: %s...", name, capitalised(verb.doing)), Hook: &hook})
-		l.begin(name, func(seconds int) {
-			again := hook
-			again.Elapsed = &seconds
-			l.write(line{Type: "apply_progress", Message: fmt.Sprintf("%s: Still %s... %s", name, verb.doing, elapsed(e, seconds)), Hook: &again})
+		l.begin(name, func(c *clock) {
+			again, seconds := hook, c.elapsed()
+			again.Elapsed, again.Step, again.Steps = &seconds, c.step, c.steps
+			l.write(line{Type: "apply_progress", Message: fmt.Sprintf("%s: Still %s... %s", name, verb.doing, elapsed(e, c)), Hook: &again})
 		})
+	case engine.ApplyStep:
+		c := l.clock(name)
+		c.step, c.steps = e.Step, e.Steps
 	case engine.ApplyDone:
 		seconds := l.end(name)
 		hook.Elapsed = &seconds
@@ -171,8 +184,8 @@ func (l *lines) Result(r *engine.Result, p *plan.Plan) {
 		verb, operation = "Destroy", "destroy"
 	}
 	c := r.Counts()
-	one := line{Type: "change_summary", Message: completeText(verb, c, l.Destroy), Unread: names(p.Unread), Changes: &lineCounts{
-		Add: c.Add, Change: c.Change, Remove: c.Destroy,
+	one := line{Type: "change_summary", Message: completeText(verb, r, l.Options), Unread: names(p.Unread), Changes: &lineCounts{
+		Add: c.Add, Change: c.Change, Remove: c.Destroy, Renew: r.Renewed(), Left: r.Left,
 		Failed: len(r.Failed), NotAttempted: len(r.NotAttempted), Operation: operation,
 	}}
 	if len(r.Failed)+len(r.NotAttempted)+len(p.Unread) > 0 {
@@ -183,6 +196,15 @@ func (l *lines) Result(r *engine.Result, p *plan.Plan) {
 
 func (l *lines) Outputs(outputs []*config.Output) {
 	l.write(line{Type: "outputs", Message: fmt.Sprintf("Outputs: %d", len(outputs)), Outputs: outputsOf(outputs, false)})
+}
+
+// actionOf is what Terraform would call what happens to r: to renew a lease is
+// nothing to it.
+func actionOf(r plan.Resource) string {
+	if r.Action == plan.Renew {
+		return "noop"
+	}
+	return r.Action.String()
 }
 
 func resourceOf(r plan.Resource) lineResource {

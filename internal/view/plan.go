@@ -4,39 +4,56 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/btplan/btplan/plan"
 )
 
 // planText is a plan as people read it: what was found, what would be done,
-// and the summary line.
-func (p palette) planText(pl *plan.Plan, o Options) string {
+// the summary line, and what goes with it. takes is about how long it will.
+func (p palette) planText(pl *plan.Plan, takes time.Duration, o Options) string {
 	var w strings.Builder
-	p.writeForeign(&w, pl)
-	pending := pl.Pending()
-	if len(pending) == 0 {
+	writeFound(&w, pl, o)
+	if pending := pl.Pending(); len(pending) > 0 {
+		p.writeActions(&w, pending, o)
+	}
+	if !pl.Counts().Any() {
 		p.writeNothingToDo(&w, pl, o)
-		return w.String()
+	} else {
+		w.WriteString(p.bold("Plan:") + strings.TrimPrefix(summary(pl.Counts()), "Plan:") + "\n")
+		if len(pl.Unread) > 0 {
+			w.WriteString(p.bold("The plan is incomplete:") + " " + unread(pl.Unread) + "\n")
+		}
 	}
-	w.WriteString("btplan will perform the following actions:\n")
-	// Destroys come last, just above the summary, where they are seen.
-	slices.SortStableFunc(pending, func(a, b plan.Resource) int {
-		return deletes(a) - deletes(b)
-	})
-	for _, r := range pending {
-		w.WriteString("\n")
-		p.writeResource(&w, r, o.Destroy)
+	if n := pl.Renewals(); n > 0 {
+		w.WriteString(count(n, "lease") + " to renew.\n")
 	}
-	w.WriteString("\n" + p.bold("Plan:") + strings.TrimPrefix(summary(pl.Counts()), "Plan:"))
-	if len(pl.Unread) > 0 {
-		w.WriteString("\n" + p.bold("The plan is incomplete:") + " " + unread(pl.Unread))
+	if worthAWord(takes) {
+		w.WriteString("To apply this takes about " + takes.Round(time.Second).String() + ".\n")
 	}
-	w.WriteString("\n")
 	return w.String()
 }
 
-func deletes(r plan.Resource) int {
-	if r.Action == plan.Delete {
+// worthAWord says whether a person should know beforehand how long it takes.
+func worthAWord(takes time.Duration) bool { return takes >= 5*time.Second }
+
+func (p palette) writeActions(w *strings.Builder, pending []plan.Resource, o Options) {
+	w.WriteString("btplan will perform the following actions:\n")
+	// Renewals, which hardly anyone has to read, come first, and destroys
+	// last, just above the summary, where they are seen.
+	slices.SortStableFunc(pending, func(a, b plan.Resource) int { return weight(a) - weight(b) })
+	for _, r := range pending {
+		w.WriteString("\n")
+		p.writeResource(w, r, o.Destroy)
+	}
+	w.WriteString("\n")
+}
+
+func weight(r plan.Resource) int {
+	switch r.Action {
+	case plan.Renew:
+		return -1
+	case plan.Delete:
 		return 1
 	}
 	return 0
@@ -56,27 +73,30 @@ func unread(devices []plan.Addr) string {
 	return strings.Join(names, ", ") + " could not be read."
 }
 
-// writeForeign tells how many rules of others there are, so that nobody has
-// to wonder what becomes of them.
-func (p palette) writeForeign(w *strings.Builder, pl *plan.Plan) {
-	var devices []plan.Addr
+// writeFound tells what there is on the devices besides what a plan is about:
+// what they turned out to be, rules of others, so that nobody has to wonder
+// what becomes of them, and how long leases last.
+func writeFound(w *strings.Builder, pl *plan.Plan, o Options) {
+	var lines []string
+	for device, what := range pl.Found {
+		lines = append(lines, device.String()+" has "+what+", which is active there.\n")
+	}
 	for device, n := range pl.Foreign {
-		if n > 0 {
-			devices = append(devices, device)
-		}
-	}
-	if len(devices) == 0 {
-		return
-	}
-	slices.SortFunc(devices, plan.Addr.Compare)
-	for _, device := range devices {
-		n, they := pl.Foreign[device], "they stay as they are"
+		they := "they stay as they are"
 		if n == 1 {
 			they = "it stays as it is"
 		}
-		w.WriteString(device.String() + " holds " + count(n, "rule") + " that this project did not make; " + they + ".\n")
+		if n > 0 {
+			lines = append(lines, device.String()+" holds "+count(n, "rule")+" that this project did not make; "+they+".\n")
+		}
 	}
-	w.WriteString("\n")
+	if !o.Destroy {
+		lines = append(lines, leases(pl)...)
+	}
+	if len(lines) > 0 {
+		slices.Sort(lines)
+		w.WriteString(strings.Join(lines, "") + "\n")
+	}
 }
 
 func (p palette) writeNothingToDo(w *strings.Builder, pl *plan.Plan, o Options) {
@@ -100,11 +120,17 @@ func (p palette) writeResource(w *strings.Builder, r plan.Resource, destroy bool
 	for _, why := range drifts(r) {
 		w.WriteString("  # (drift: " + why + ")\n")
 	}
+	if n := r.Renewals(); n > 0 {
+		w.WriteString("  # (" + count(n, "lease") + " renewed: " + dueFirst(r) + ")\n")
+	}
+	if r.Action == plan.Renew {
+		return // its rules stay as they are
+	}
 	unchanged, again := 0, 0
 	var changed []block
 	for _, b := range blocks(r.Changes) {
 		switch {
-		case b.action == plan.NoOp:
+		case b.action == plan.NoOp, b.action == plan.Renew:
 			unchanged++
 		case b.action == plan.Update && b.before.Equal(*b.after):
 			again++ // why is said above: the rule itself stays the same
@@ -132,6 +158,8 @@ func (p palette) fate(a plan.Action) string {
 	switch a {
 	case plan.Create:
 		return "will be created"
+	case plan.Renew:
+		return "will be renewed"
 	case plan.Update:
 		return "will be updated in-place"
 	case plan.Replace:
@@ -147,7 +175,7 @@ func (p palette) fate(a plan.Action) string {
 func drifts(r plan.Resource) []string {
 	var out []string
 	for _, c := range r.Changes {
-		if why := Printable(c.Because); why != "" && !slices.Contains(out, why) {
+		if why := Printable(c.Because); why != "" && c.Action != plan.Renew && !slices.Contains(out, why) {
 			out = append(out, why)
 		}
 	}

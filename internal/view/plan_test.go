@@ -3,9 +3,11 @@ package view
 import (
 	"bytes"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/btplan/btplan/internal/engine"
 	"github.com/btplan/btplan/plan"
@@ -14,8 +16,9 @@ import (
 
 // TestPlan prints plans. The archives hold what is wanted and what is live, a
 // rule a line: device, owner (or - for a foreign rule), kind, protocol, ports,
-// target (or -), sources (or -), and for live rules what drifted. A line that
-// begins with "singles" stands for a rule for each of its ports.
+// target (or -), sources (or -), and for live rules what drifted, or "lease
+// SECONDS" and why it is to be renewed. A line that begins with "singles" stands
+// for a rule for each of its ports.
 func TestPlan(t *testing.T) {
 	golden(t, "plan-*.txtar", func(t *testing.T, in map[string]string) []txtar.File {
 		var wanted []plan.Wanted
@@ -30,6 +33,7 @@ func TestPlan(t *testing.T) {
 			p.Unread = append(p.Unread, parseAddr(t, device))
 		}
 		options := strings.Fields(in["options"])
+		takes := time.Duration(0)
 		var out []txtar.File
 		for _, name := range []string{"human", "lines"} {
 			var printed bytes.Buffer
@@ -38,8 +42,11 @@ func TestPlan(t *testing.T) {
 				o.Destroy = o.Destroy || option == "destroy"
 				o.Color = o.Color || option == "color"
 				o.Targeted = o.Targeted || option == "target"
+				if d, err := time.ParseDuration(option); err == nil {
+					takes = d
+				}
 			}
-			synctest.Test(t, func(*testing.T) { New(o).Plan(p) }) // for the time in JSON
+			synctest.Test(t, func(*testing.T) { New(o).Plan(p, takes) }) // for the time in JSON
 			out = append(out, txtar.File{Name: name, Data: visible(printed.Bytes())})
 		}
 		return out
@@ -114,7 +121,17 @@ func parseRules(t *testing.T, text string) []plan.Live {
 			}
 		}
 		if len(f) == 8 {
-			l.Drift = strings.ReplaceAll(f[7], `\e`, "\x1b")
+			note := strings.ReplaceAll(f[7], `\e`, "\x1b")
+			if lease, isLease := strings.CutPrefix(note, "lease "); isLease {
+				seconds, why, _ := strings.Cut(lease, " ")
+				n, err := strconv.ParseUint(seconds, 10, 32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Expires, l.Renew = uint32(n), why
+			} else {
+				l.Drift = note
+			}
 		}
 		if !singles {
 			out = append(out, l)

@@ -28,6 +28,8 @@ func verbsOf(a plan.Action) verbs {
 		return verbs{"replacing", "Replacement"}
 	case plan.Delete:
 		return verbs{"destroying", "Destruction"}
+	case plan.Renew:
+		return verbs{"renewing", "Renewal"}
 	}
 	panic("nothing happens by " + a.String())
 }
@@ -42,14 +44,17 @@ type clocks struct {
 type clock struct {
 	start time.Time
 	timer *time.Timer
+	// step and steps are how many changes are done, and how many there are;
+	// zero until the first of several is done.
+	step, steps int
 }
 
 // elapsed is the whole seconds since start.
 func (c *clock) elapsed() int { return int(time.Since(c.start) / time.Second) }
 
-// begin starts a clock; remind is called at each reminder, with the seconds
-// gone by, while nothing else is written.
-func (c *clocks) begin(name string, remind func(seconds int)) {
+// begin starts a clock; remind is called at each reminder, while nothing else
+// is written.
+func (c *clocks) begin(name string, remind func(*clock)) {
 	if c.running == nil {
 		c.running = map[string]*clock{}
 	}
@@ -60,18 +65,24 @@ func (c *clocks) begin(name string, remind func(seconds int)) {
 		if c.running[name] != this {
 			return // it ended while this was waiting for the lock
 		}
-		remind(this.elapsed())
+		remind(this)
 		this.timer.Reset(reminder)
 	})
 	c.running[name] = this
 }
 
-// end stops a clock and gives the seconds that it ran.
-func (c *clocks) end(name string) int {
+// clock is a running one.
+func (c *clocks) clock(name string) *clock {
 	this, ok := c.running[name]
 	if !ok {
-		panic("the end of something that did not begin: " + name)
+		panic("news of something that did not begin: " + name)
 	}
+	return this
+}
+
+// end stops a clock and gives the seconds that it ran.
+func (c *clocks) end(name string) int {
+	this := c.clock(name)
 	this.timer.Stop()
 	delete(c.running, name)
 	return this.elapsed()
@@ -85,10 +96,13 @@ func subject(e engine.Event) (name string, v verbs) {
 	return e.Device.String(), reading
 }
 
-// elapsed tells how long something has been under way, and what it waits for
-// if that is known.
-func elapsed(e engine.Event, seconds int) string {
-	out := fmt.Sprintf("%ds elapsed", seconds)
+// elapsed tells how long something has been under way, how much of it is done
+// if it has several steps, and what it waits for if that is known.
+func elapsed(e engine.Event, c *clock) string {
+	out := fmt.Sprintf("%ds elapsed", c.elapsed())
+	if c.steps > 0 {
+		out += fmt.Sprintf(", %d of %d done", c.step, c.steps)
+	}
 	if e.Waiting != nil {
 		if what := e.Waiting(); what != "" {
 			out += ", waiting for " + Printable(what)

@@ -3,6 +3,8 @@ package view
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +20,7 @@ import (
 
 // TestProgress plays scripts of events in a bubble of its own time. A line is
 // "waits DEVICE WHAT" (from now on), "read DEVICE", "was read DEVICE", "start ACTION RESOURCE", "done RESOURCE",
-// "fail RESOURCE", "skip RESOURCE" (it was not attempted), "unread DEVICE",
+// "step N/M RESOURCE", "fail RESOURCE", "skip RESOURCE" (it was not attempted), "unread DEVICE",
 // "wait DURATION", "interrupt", "saved FILE", "result" or "outputs".
 func TestProgress(t *testing.T) {
 	golden(t, "progress-*.txtar", func(t *testing.T, in map[string]string) []txtar.File {
@@ -29,15 +31,32 @@ func TestProgress(t *testing.T) {
 				p := player{view: New(Options{
 					Out: &printed, Err: &printed, Version: "0.0.0",
 					JSON: name == "lines", Destroy: strings.Contains(in["options"], "destroy"),
+					LiveWidth: width(t, in["options"]),
 				}), started: map[string]plan.Resource{}}
 				for line := range strings.Lines(in["events"]) {
 					p.play(t, strings.TrimSpace(line))
 				}
 			})
-			out = append(out, txtar.File{Name: name, Data: printed.Bytes()})
+			data := bytes.ReplaceAll(visible(printed.Bytes()), []byte("\r"), []byte(`\r`))
+			out = append(out, txtar.File{Name: name, Data: data})
 		}
 		return out
 	})
+}
+
+// width is that of the terminal in an archive's options; 0: there is none.
+func width(t *testing.T, options string) int {
+	t.Helper()
+	for option := range strings.FieldsSeq(options) {
+		if columns, is := strings.CutPrefix(option, "terminal="); is {
+			n, err := strconv.Atoi(columns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 type player struct {
@@ -74,10 +93,22 @@ func (p *player) play(t *testing.T, line string) {
 	case "start":
 		action, name, _ := strings.Cut(rest, " ")
 		device, owner, _ := strings.Cut(name, ": ")
-		actions := map[string]plan.Action{"create": plan.Create, "update": plan.Update, "replace": plan.Replace, "delete": plan.Delete}
+		actions := map[string]plan.Action{"create": plan.Create, "update": plan.Update, "replace": plan.Replace, "delete": plan.Delete, "renew": plan.Renew}
 		r := plan.Resource{Device: parseAddr(t, device), Owner: parseAddr(t, owner), Action: actions[action]}
+		if r.Action == plan.Renew {
+			r.Changes = []plan.Change{{Action: plan.Renew}, {Action: plan.NoOp}, {Action: plan.Renew}}
+		}
 		p.started[name] = r
 		p.view.Progress(engine.Event{Kind: engine.ApplyStarted, Device: r.Device, Resource: &r, Waiting: func() string { return p.waiting(device) }})
+	case "step":
+		var e engine.Event
+		counts, name, _ := strings.Cut(rest, " ")
+		if _, err := fmt.Sscanf(counts, "%d/%d", &e.Step, &e.Steps); err != nil {
+			t.Fatal(err)
+		}
+		r := p.started[name]
+		e.Kind, e.Device, e.Resource = engine.ApplyStep, r.Device, &r
+		p.view.Progress(e)
 	case "done", "fail":
 		r := p.started[rest]
 		e := engine.Event{Kind: engine.ApplyDone, Device: r.Device, Resource: &r}

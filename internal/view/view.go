@@ -6,6 +6,7 @@ package view
 
 import (
 	"io"
+	"time"
 
 	"github.com/btplan/btplan/config"
 	"github.com/btplan/btplan/internal/engine"
@@ -20,8 +21,9 @@ type Files = map[string]*hcl.File
 // View tells the story of one plan, apply or destroy, in the order of its
 // methods. Progress may be told from several goroutines, one at a time.
 type View interface {
-	// Plan prints what there is to do.
-	Plan(*plan.Plan)
+	// Plan prints what there is to do, and about how long it takes to do it
+	// if that is long; 0: not known.
+	Plan(p *plan.Plan, takes time.Duration)
 	// Diagnostics prints errors and warnings.
 	Diagnostics(hcl.Diagnostics, Files)
 	// Saved says where the plan was written to.
@@ -44,6 +46,9 @@ type Options struct {
 	Out, Err io.Writer
 	// Color and ErrColor say whether the one and the other take colours.
 	Color, ErrColor bool
+	// LiveWidth is how many columns Out has for a line that changes in place;
+	// 0: it is no terminal, or none that could show such a line.
+	LiveWidth int
 	// Width is where the details of diagnostics are wrapped; 0: nowhere.
 	Width int
 	// CompactWarnings leaves of warnings their summaries, unless there are
@@ -53,6 +58,8 @@ type Options struct {
 	JSON bool
 	// Destroy says that the run is to take everything away.
 	Destroy bool
+	// Renew says that the run is to renew leases and nothing else.
+	Renew bool
 	// Targeted says that the run is about a part of the configuration.
 	Targeted bool
 	// Version is btplan's own.

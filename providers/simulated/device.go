@@ -15,6 +15,7 @@ type device struct {
 	addr    plan.Addr
 	project string
 	file    file
+	lease   uint32 // of the rules that it writes, in seconds; 0: for good
 
 	// seen is the file as the latest Read found it, or as the latest Apply
 	// left it; nil when there was none.
@@ -65,7 +66,10 @@ func (d *device) Read(ctx context.Context) (*providers.Reading, error) {
 		if owner.IsZero() {
 			live.Project = e.project()
 		}
-		live.Owner = owner
+		live.Owner, live.Expires = owner, e.lease
+		if !owner.IsZero() {
+			live.Renew = renew(e.lease, d.lease)
+		}
 		reading.Rules = append(reading.Rules, live)
 	}
 	return reading, nil
@@ -119,7 +123,7 @@ func (d *device) apply(ctx context.Context, changes []plan.Change) error {
 	if err != nil {
 		return err
 	}
-	entries, err = edit(entries, d.project, changes)
+	entries, err = edit(entries, d.project, d.lease, changes)
 	if err != nil {
 		return d.errorf("%w", err)
 	}

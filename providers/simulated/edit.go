@@ -52,10 +52,11 @@ func seals(entries []entry, project string) map[plan.Addr]string {
 // errAbsent: the rule that a change starts from is not there.
 var errAbsent = errors.New("the device holds no such rule")
 
-// edit gives the entries that changes make of these. What stays keeps its
+// edit gives the entries that changes make of these, with a lease of so many
+// seconds. What stays keeps its
 // place, what is changed takes the place of what it was, and what is new
 // comes last, sorted.
-func edit(entries []entry, project string, changes []plan.Change) ([]entry, error) {
+func edit(entries []entry, project string, lease uint32, changes []plan.Change) ([]entry, error) {
 	places := newPlaces(entries, project)
 	edited := slices.Clone(entries)
 	touched := map[plan.Addr]bool{}
@@ -84,7 +85,7 @@ func edit(entries []entry, project string, changes []plan.Change) ([]entry, erro
 			continue
 		}
 		edited[i] = newEntry(*c.After)
-		edited[i].mark, edited[i].comment = entries[i].mark, entries[i].comment
+		edited[i].mark, edited[i].comment, edited[i].lease = entries[i].mark, entries[i].comment, lease
 	}
 
 	kept := edited[:0]
@@ -98,7 +99,7 @@ func edit(entries []entry, project string, changes []plan.Change) ([]entry, erro
 	})
 	for _, c := range added {
 		e := newEntry(*c.After)
-		e.mark = plan.Mark(project, c.Owner)
+		e.mark, e.lease = plan.Mark(project, c.Owner), lease
 		kept = append(kept, e)
 	}
 	reseal(kept, project, touched)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -85,11 +86,14 @@ func (r *reader) entry() (entry, error) {
 	texts := map[string]*string{
 		"protocol": &e.protocol, "ports": &e.ports, "to": &e.to, "mark": &e.mark, "comment": &e.comment,
 	}
-	err := r.object([]string{"protocol", "ports", "to", "sources", "mark", "comment"}, func(name string) error {
+	err := r.object([]string{"protocol", "ports", "to", "sources", "mark", "comment", "lease"}, func(name string) error {
 		var err error
-		if name == "sources" {
+		switch name {
+		case "sources":
 			e.sources, err = r.sources()
-		} else {
+		case "lease":
+			e.lease, err = r.seconds()
+		default:
 			*texts[name], err = r.text()
 		}
 		if err != nil {
@@ -187,6 +191,20 @@ func (r *reader) text() (string, error) {
 	return s, nil
 }
 
+// seconds reads a length of time.
+func (r *reader) seconds() (uint32, error) {
+	token, err := r.dec.Token()
+	if err != nil {
+		return 0, err
+	}
+	number, _ := token.(json.Number)
+	n, err := strconv.ParseUint(number.String(), 10, 32)
+	if err != nil || n == 0 {
+		return 0, errors.New("there must be a number of seconds here, 1 or more; leave lease out for none")
+	}
+	return uint32(n), nil
+}
+
 // shorten keeps a name from the file within what a message can hold.
 func shorten(s string) string {
 	const most = 40
@@ -233,6 +251,9 @@ func (e entry) line() string {
 	}
 	if e.comment != "" {
 		fields = append(fields, `"comment": `+quote(e.comment))
+	}
+	if e.lease > 0 {
+		fields = append(fields, fmt.Sprintf(`"lease": %d`, e.lease))
 	}
 	return "{" + strings.Join(fields, ", ") + "}"
 }

@@ -100,7 +100,7 @@ func FuzzParse(f *testing.F) {
 	for _, file := range archive.Files {
 		f.Add(file.Data)
 	}
-	f.Add([]byte(`{"format": 1, "rules": [{"protocol": "tcp", "ports": "6881-6889", "to": "192.168.1.11:6881-6889", "sources": ["10.0.0.0/8", "::/0"], "mark": "btplan:home:seedbox:00000000", "comment": "<&\"\\ é"}]}`))
+	f.Add([]byte(`{"format": 1, "rules": [{"protocol": "tcp", "ports": "6881-6889", "to": "192.168.1.11:6881-6889", "sources": ["10.0.0.0/8", "::/0"], "mark": "btplan:home:seedbox:00000000", "comment": "<&\"\\ é", "lease": 4320}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		entries, err := parse(data)
 		if err != nil {

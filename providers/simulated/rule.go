@@ -14,6 +14,7 @@ type entry struct {
 	protocol, ports, to string
 	sources             []string
 	mark, comment       string
+	lease               uint32 // how many seconds of it are left; 0: for good
 
 	rule plan.Rule
 }

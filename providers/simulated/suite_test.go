@@ -24,7 +24,7 @@ func open(t *testing.T, dir, project string) providers.Device {
 		Project: project,
 		Addr:    gateway,
 		Dir:     dir,
-		Body:    cty.ObjectVal(map[string]cty.Value{"file": cty.StringVal("home.json")}),
+		Body:    cty.ObjectVal(map[string]cty.Value{"file": cty.StringVal("home.json"), "lease": cty.NullVal(cty.String)}),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,9 @@
 //	  ]
 //	}
 //
+// A rule may have a lease, in seconds: a simulated device has no clock, so that
+// whoever edits the file lets the time go by.
+//
 // A device without rules is no file.
 package simulated
 
@@ -34,8 +37,13 @@ import (
 // rules are, by a path relative to the configuration:
 //
 //	gateway "simulated" "home" {
-//	  file = "home.json"
+//	  file  = "home.json"
+//	  lease = "168h"
 //	}
+//
+// With lease, rules are written with so long a lease, and those with less than
+// half of it left are to be renewed, as on many a router; without it, or "0s",
+// they stay for good.
 //
 // Without file it is named after the gateway: home.simulated.json, and with
 // for_each or count home.KEY.simulated.json. Each gateway needs a file of its
@@ -47,6 +55,10 @@ func Type() providers.Type {
 			"file": &hcldec.ValidateSpec{
 				Wrapped: &hcldec.AttrSpec{Name: "file", Type: cty.String},
 				Func:    checkFile,
+			},
+			"lease": &hcldec.ValidateSpec{
+				Wrapped: &hcldec.AttrSpec{Name: "lease", Type: cty.String},
+				Func:    checkLease,
 			},
 		},
 		Open: open,
@@ -80,7 +92,11 @@ func open(s providers.Settings) (providers.Device, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.Dir, path)
 	}
-	return &device{addr: s.Addr, project: s.Project, file: file{path: path, name: name}}, nil
+	d := &device{addr: s.Addr, project: s.Project, file: file{path: path, name: name}}
+	if v := s.Body.GetAttr("lease"); !v.IsNull() {
+		d.lease, _ = parseLease(v.AsString()) // checkLease has seen it
+	}
+	return d, nil
 }
 
 // defaultFile is the file of a gateway whose block names none. A block's name

@@ -31,7 +31,7 @@ func TestFileName(t *testing.T) {
 		{home, cty.StringVal(absolute), absolute},
 	} {
 		dev, err := open(providers.Settings{
-			Addr: c.addr, Dir: "conf", Body: cty.ObjectVal(map[string]cty.Value{"file": c.file}),
+			Addr: c.addr, Dir: "conf", Body: cty.ObjectVal(map[string]cty.Value{"file": c.file, "lease": cty.NullVal(cty.String)}),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -52,6 +52,12 @@ func TestSpec(t *testing.T) {
 		`file = "a\nb.json"`:    "Invalid file",
 		`file = ["home.json"]`:  "Incorrect attribute value type",
 		`files = ["home.json"]`: "Unsupported argument",
+		`lease = "168h"`:        "",
+		`lease = "0s"`:          "",
+		`lease = "1 day"`:       "Invalid lease",
+		`lease = "-1h"`:         "Invalid lease",
+		`lease = "1500ms"`:      "Invalid lease",
+		`lease = "1193047h"`:    "Invalid lease",
 	} {
 		f, diags := hclsyntax.ParseConfig([]byte(body), "main.btp.hcl", hcl.InitialPos)
 		if diags.HasErrors() {

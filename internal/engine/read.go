@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/hashicorp/hcl/v2"
+)
+
+// read reads these devices side by side. How it went stands in each.
+func (e *Engine) read(ctx context.Context, devices []*device) {
+	var reading group
+	reading.setLimit(max(1, e.Parallelism))
+	for _, d := range devices {
+		reading.do(func() {
+			e.observe(Event{Kind: ReadStarted, Device: d.addr, Waiting: d.waiting})
+			d.reading, d.readErr = d.Read(ctx)
+			e.observe(Event{Kind: ReadDone, Device: d.addr, Err: d.readErr})
+		})
+	}
+	reading.wait()
+}
+
+// readDiagnostics tells of the devices that could not be read, and of the
+// problems seen on the others.
+func (e *Engine) readDiagnostics() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, d := range e.devices {
+		if d.readErr != nil {
+			summary := fmt.Sprintf("%s could not be read", d.addr)
+			if errors.Is(d.readErr, providers.ErrUnreachable) {
+				summary = fmt.Sprintf("%s could not be reached", d.addr)
+			}
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  summary,
+				Detail:   sentence(d.readErr),
+				Subject:  d.declRange.Ptr(),
+			})
+			continue
+		}
+		diags = append(diags, e.problemDiagnostics(d, d.reading.Problems, nil)...)
+	}
+	return diags
+}
+
+// problemDiagnostics tells of problems on a device, but for those that were
+// told already.
+func (e *Engine) problemDiagnostics(d *device, problems, known []providers.Problem) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, p := range problems {
+		if slices.Contains(known, p) {
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning,
+			Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
+			Detail:   p.Detail,
+			Subject:  e.declRange(d, p.Owner).Ptr(),
+		})
+	}
+	return diags
+}
+
+// declRange is where owner is declared; if it is nobody, or no longer in the
+// configuration, where the device is.
+func (e *Engine) declRange(d *device, owner plan.Addr) hcl.Range {
+	i := slices.IndexFunc(e.Config.PortRanges, func(r *config.PortRange) bool { return r.Addr == owner })
+	if i < 0 {
+		return d.declRange
+	}
+	return e.Config.PortRanges[i].DeclRange
+}
