@@ -17,14 +17,60 @@ type cabin struct {
 	*home
 	dir         string
 	revertAfter time.Duration // what write writes
+
+	rules    func() string          // all the rules that the gateway has
+	changing func() <-chan struct{} // is closed in the middle of the next change, or at its end
 }
 
 func newCabin(t testing.TB) *cabin {
 	t.Helper()
-	c := &cabin{newHome(t), t.TempDir(), patient}
+	c := &cabin{home: newHome(t), dir: t.TempDir(), revertAfter: patient}
+	c.rules = c.Gateway.RuleSet
+	c.changing = func() <-chan struct{} { return c.Gateway.SawRules("btplan_cabin") }
 	c.Seedbox.Listen("tcp", 6881)
 	c.Desktop.Listen("tcp", 6881)
 	return c
+}
+
+// useIptables makes the gateway one of a variant of iptables alone: "nft",
+// "legacy".
+func (c *cabin) useIptables(variant string) {
+	c.t.Helper()
+	lab.Need(c.t, "iptables-"+variant)
+	c.Gateway.Sh(`nft flush ruleset
+for p in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore; do
+	ln -sf "/usr/sbin/${p%tables*}tables-` + variant + `${p#*tables}" /etc/alternatives/$p
+done
+iptables -P FORWARD DROP
+iptables -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+iptables -A FORWARD -i lan0 -o wan0 -j ACCEPT
+iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE
+mount --bind /dev/null /usr/sbin/nft`)
+	// The order of chains means nothing, nor does what is empty.
+	c.rules = func() string {
+		return c.Gateway.Sh(`{ iptables-nft-save; iptables-legacy-save; } 2>/dev/null | grep -e '^-A' -e '^:BTPLAN' | sed 's/ \[.*//' | sort`)
+	}
+	c.changing = func() <-chan struct{} { return c.Gateway.SawRules("BTPLAN-DNAT-cabin") }
+	if variant == "legacy" {
+		c.changing = func() <-chan struct{} {
+			const lock = "/run/xtables.lock" // made by the first change, and only that
+			c.Gateway.Sh("rm -f " + lock)
+			return c.Gateway.SawFile(lock)
+		}
+	}
+}
+
+// kinds are gateways that differ in what a change and its undoing are made of.
+var kinds = map[string]func(*cabin){
+	"nftables":        func(*cabin) {},
+	"iptables-nft":    func(c *cabin) { c.useIptables("nft") },
+	"iptables-legacy": func(c *cabin) { c.useIptables("legacy") },
+	"Dropbear":        func(c *cabin) { c.Gateway.ServeDropbear() },
+	"Dropbear and iptables-nft": func(c *cabin) {
+		c.useIptables("nft")
+		c.Gateway.ServeDropbear("nft")
+	},
+	"systemd": func(c *cabin) { c.Gateway.ServeSystemd() },
 }
 
 // How long the gateway waits for a claim: patient where there will be one,
@@ -74,15 +120,26 @@ func (c *cabin) must(code int, says string, args ...string) {
 // awaitRules waits until the gateway's rules are these.
 func (c *cabin) awaitRules(want string, limit time.Duration) {
 	c.t.Helper()
+	await(c.t, limit, func() string {
+		if got := c.rules(); got != want {
+			return fmt.Sprintf("the gateway holds\n%s\nand not\n%s", got, want)
+		}
+		return ""
+	})
+}
+
+// await waits until there is nothing wrong any more.
+func await(t testing.TB, limit time.Duration, wrong func() string) {
+	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(limit); ; <-tick.C {
-		got := c.Gateway.RuleSet()
-		if got == want {
+		got := wrong()
+		if got == "" {
 			return
 		}
 		if time.Now().After(deadline) {
-			c.t.Fatalf("after %s the gateway holds\n%s\nand not\n%s", limit, got, want)
+			t.Fatalf("after %s: %s", limit, got)
 		}
 	}
 }
@@ -95,10 +152,10 @@ const grace = 5 * time.Second
 // what it was. Then the line is mended, and the gateway may take its time again.
 func (c *cabin) cutOff(args ...string) {
 	c.t.Helper()
-	before := c.Gateway.RuleSet()
+	before := c.rules()
 	c.revertAfter = hasty
 	c.write(lab.DesktopLAN)
-	cut := c.CutSSH(c.Gateway.SawRules("btplan_cabin"))
+	cut := c.CutSSH(c.changing())
 	c.must(6, "Error: gateway.edge could not be changed", args...)
 	<-cut
 	c.awaitRules(before, hasty+grace)
@@ -110,17 +167,26 @@ func (c *cabin) cutOff(args ...string) {
 // Whenever a change cuts btplan off, or btplan dies, the gateway goes back to
 // what it was, by itself.
 func TestLabLockout(t *testing.T) {
+	again, destroy := []string{"apply", "-auto-approve"}, []string{"destroy", "-auto-approve"}
 	for name, test := range map[string]struct {
+		kind  string
 		first string // the machine that the gateway forwards to before; empty: none
 		args  []string
 	}{
-		"the first apply":  {"", []string{"apply", "-auto-approve"}},
-		"a later apply":    {lab.SeedboxLAN, []string{"apply", "-auto-approve"}},
-		"destroying again": {lab.SeedboxLAN, []string{"destroy", "-auto-approve"}},
+		"the first apply":           {"nftables", "", again},
+		"a later apply":             {"nftables", lab.SeedboxLAN, again},
+		"destroying again":          {"nftables", lab.SeedboxLAN, destroy},
+		"iptables-nft":              {"iptables-nft", lab.SeedboxLAN, again},
+		"iptables-nft, at first":    {"iptables-nft", "", again},
+		"iptables-legacy":           {"iptables-legacy", lab.SeedboxLAN, again},
+		"iptables-legacy, destroy":  {"iptables-legacy", lab.SeedboxLAN, destroy},
+		"Dropbear":                  {"Dropbear", lab.SeedboxLAN, destroy},
+		"Dropbear and iptables-nft": {"Dropbear and iptables-nft", lab.SeedboxLAN, again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCabin(t)
+			kinds[test.kind](c)
 			if test.first != "" {
 				c.write(test.first)
 				c.must(0, "Apply complete!", "apply", "-auto-approve")
@@ -136,28 +202,63 @@ func TestLabLockout(t *testing.T) {
 
 // SIGKILL in the middle of an apply.
 func TestLabKilled(t *testing.T) {
-	c := newCabin(t)
-	c.write(lab.SeedboxLAN)
-	c.must(0, "Apply complete!", "apply", "-auto-approve")
-	before := c.Gateway.RuleSet()
-	c.revertAfter = hasty
-	c.write(lab.DesktopLAN)
-	changed := c.Gateway.SawRules("btplan_cabin")
-	cmd := c.Control.Command(t.Context(), c.btplan, "-chdir="+c.dir, "apply", "-auto-approve")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	for _, kind := range []string{"nftables", "iptables-nft", "iptables-legacy", "Dropbear", "Dropbear and iptables-nft", "systemd"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := newCabin(t)
+			kinds[kind](c)
+			c.write(lab.SeedboxLAN)
+			c.must(0, "Apply complete!", "apply", "-auto-approve")
+			before := c.rules()
+			c.revertAfter = hasty
+			c.write(lab.DesktopLAN)
+			changing := c.changing()
+			cmd := c.Control.Command(t.Context(), c.btplan, "-chdir="+c.dir, "apply", "-auto-approve")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-changing
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+				t.Fatalf("btplan was quicker than the signal: %v", err)
+			}
+			// The gateway goes on with what it is at.
+			await(t, hasty, func() string {
+				if c.rules() == before {
+					return "the gateway has not changed"
+				}
+				return ""
+			})
+			c.awaitRules(before, hasty+grace)
+			c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
+			await(t, grace, c.leftOver)
+		})
 	}
-	<-changed
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
-		t.Fatalf("btplan was quicker than the signal: %v", err)
-	}
-	c.awaitRules(before, hasty+grace)
-	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
-	if left := c.Gateway.Sh("ls /run/btplan 2>/dev/null || true"); left != "" {
-		t.Errorf("left on the gateway: %s", left)
+}
+
+// leftOver tells of what a change has left on the gateway: files about what is
+// to be undone, and who waits for that.
+func (c *cabin) leftOver() string {
+	return c.Gateway.Sh(`ls /run/btplan 2>/dev/null || true
+for p in $(grep -l '[s]leep' /proc/[0-9]*/cmdline 2>/dev/null); do tr '\0' ' ' <$p; done 2>/dev/null || true`)
+}
+
+// Nothing of a change goes on once btplan has ended, or it would be in the way
+// of the next ones.
+func TestLabLeftOver(t *testing.T) {
+	for _, kind := range []string{"nftables", "iptables-nft", "Dropbear", "systemd"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := newCabin(t)
+			kinds[kind](c)
+			for _, machine := range []string{lab.SeedboxLAN, lab.DesktopLAN} {
+				c.write(machine)
+				c.must(0, "Apply complete!", "apply", "-auto-approve")
+			}
+			await(t, grace, c.leftOver) // which is far less than it would wait
+		})
 	}
 }
 
@@ -305,6 +406,9 @@ func TestLabSystemd(t *testing.T) {
 
 	// The change that is cut off is taken back by systemd.
 	c.cutOff("apply", "-auto-approve")
+	if log := c.Gateway.ReadFile(lab.SystemdLog); !strings.Contains(log, "btplan-undo-") {
+		t.Errorf("systemd has not done it. It did:\n%s", log)
+	}
 
 	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
 	if after := units(); after != before {
@@ -319,6 +423,7 @@ func TestLabSystemd(t *testing.T) {
 func TestLabReapplyUnderLoad(t *testing.T) {
 	c := newCabin(t)
 	c.Seedbox.ListenLines(7000)
+	c.Seedbox.Listen("udp", 7000)
 	c.write(lab.SeedboxLAN)
 	source := filepath.Join(c.dir, "main.btp.hcl")
 	text, err := os.ReadFile(source)
@@ -329,14 +434,15 @@ func TestLabReapplyUnderLoad(t *testing.T) {
 		t.Helper()
 		block := fmt.Sprintf(`
 port_range "kept" {
-  machine  = machine.pc
-  gateways = [gateway.edge]
-  ports    = 7000
+  machine   = machine.pc
+  gateways  = [gateway.edge]
+  ports     = 7000
+  protocols = ["tcp", "udp"]
 }
 port_range "changing" {
-  machine  = machine.pc
-  gateways = [gateway.edge]
-  ports    = %d
+  machine   = machine.pc
+  gateways  = [gateway.edge]
+  ports     = %d
   protocols = ["tcp", "udp"]
 }
 `, port)
@@ -347,20 +453,30 @@ port_range "changing" {
 	extra(8000)
 	c.must(0, "Apply complete!", "apply", "-auto-approve")
 	flow := c.Client.Hold("tcp", lab.GatewayWAN+":7000")
-	c.Seedbox.Listen("udp", 6882)
-	const applies, rate = 30, 100
-	load := c.Client.Load("tcp", lab.GatewayWAN+":6881", rate, 100*rate)
+	const applies = 150
+	loads := map[string]*lab.Load{}
+	for protocol, port := range map[string]string{"tcp": "6881", "udp": "7000"} {
+		const rate, minutes = 50, 20 // far more than it takes
+		loads[protocol] = c.Client.Load(protocol, lab.GatewayWAN+":"+port, rate, 60*minutes*rate)
+	}
 	for i := range applies {
 		extra(8001 + i)
-		c.must(0, "Apply complete!", "apply", "-auto-approve")
+		c.must(0, "Apply complete! Resources: 1 added, 0 changed, 1 destroyed.", "apply", "-auto-approve")
 	}
-	opened, failed := load.Stop()
-	if len(failed) > 0 || opened < applies {
-		t.Errorf("%d of %d new connections failed during %d applies, the first: %v", len(failed), opened, applies, failed[0])
+	for protocol, load := range loads {
+		opened, failed := load.Stop()
+		t.Logf("%d new %s connections during %d applies", opened, protocol, applies)
+		if len(failed) > 0 {
+			t.Errorf("%d of %d new %s connections failed, the first: %v", len(failed), opened, protocol, failed[0])
+		}
+		if opened < applies {
+			t.Errorf("only %d new %s connections were made", opened, protocol)
+		}
 	}
 	if err := flow.Alive(); err != nil {
 		t.Errorf("the flow that was there before: %v", err)
 	}
+	await(t, grace, c.leftOver)
 }
 
 // A gateway whose firewall is firewalld is refused with a word for what to do,

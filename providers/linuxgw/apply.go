@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,6 +31,8 @@ const changesDir = "/run/btplan"
 const (
 	exitChanged = 75 // EX_TEMPFAIL of sysexits.h: the gateway isn't what was planned from
 	exitLate    = 76 // the change to be claimed has been taken back
+	exitBusy    = 77 // somebody else has the lock
+	exitNoLock  = 78 // there is none, and it is needed
 )
 
 // Apply writes our rules anew in one transaction, or with iptables in one for
@@ -80,12 +81,28 @@ func (g *gateway) runChange(ctx context.Context, script string) ([]byte, error) 
 	return g.runner.Run(ctx, runStdin, []byte(script))
 }
 
+// patience is how long a change may wait for the lock, in seconds. It must
+// leave time for the change itself: see runChange.
+func (g *gateway) patience() int {
+	if g.revertAfter == 0 {
+		return changePatience
+	}
+	return min(changePatience, int(g.revertAfter/(2*time.Second)))
+}
+
+// needsLock says whether nothing but the lock keeps two changes at once from
+// mixing in this filter.
+func needsLock(f filter) bool {
+	chains, is := f.(*ownChains)
+	return is && chains.on.variant == viaNft
+}
+
 // changeScript spells a change up to its reading back.
 func (g *gateway) changeScript(base *state, changes []plan.Change, entries []entry, generation string) string {
 	list, printed := base.listing()
 	forget := forgetFlows(changes)
 	var b strings.Builder
-	b.WriteString(scriptHead + sectionHead + lock)
+	b.WriteString(scriptHead + sectionHead + lockOrLeave(g.patience(), needsLock(base.filter)))
 	sum := sha256.Sum256(printed)
 	// Where there is no sha256sum, the transaction's first command still
 	// tells another btplan's change, though not one by hand.
@@ -129,38 +146,6 @@ if [ $code != 0 ]; then
 fi
 exit $code
 `, scriptHead, base.change(entries, generation), undoNow(generation))
-}
-
-// arm spells the commands that make the gateway take the change back after
-// revertAfter, unless it was claimed by then. systemd does the waiting where it
-// runs, for it may kill what a login leaves behind.
-func (g *gateway) arm(b *strings.Builder, generation string) {
-	seconds := strconv.Itoa(int((g.revertAfter + time.Second - 1) / time.Second))
-	undo := lock + undoNow(generation)
-	fmt.Fprintf(b, `armed=
-if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
-	systemd-run --quiet --collect --on-active=%s --timer-property=AccuracySec=100ms --unit=btplan-undo-%s \
-		/bin/sh -c %s </dev/null >/dev/null 2>&1 && armed=1
-fi
-if [ -z "$armed" ]; then
-	(trap '' HUP; exec $detached sh -c %s) </dev/null >/dev/null 2>&1 9>&- &
-fi
-`, seconds, generation, remote.Quote(undo), remote.Quote("sleep "+seconds+"\n"+undo))
-}
-
-func changeDir(generation string) string { return changesDir + "/" + generation }
-
-// undoNow spells the command that takes a change back, unless somebody else
-// has just claimed it or taken it back.
-func undoNow(generation string) string {
-	dir := changeDir(generation)
-	return fmt.Sprintf("mv %s %s.undo 2>/dev/null && cd %s.undo && { sh ./undo; cd /; rm -rf %s.undo; rmdir %s 2>/dev/null; }", dir, dir, dir, dir, changesDir)
-}
-
-// undoScript spells what takes the change of this generation back. It is run
-// in the change's directory.
-func undoScript(base *state, entries []entry, generation string) string {
-	return scriptHead + "undo() {\n" + base.undo(entries, generation) + "}\nundo\n"
 }
 
 // checkReadBack looks at what the gateway held right after the change.
@@ -210,7 +195,7 @@ func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
 		return explain(err)
 	}
 	changed := exit.Code == exitChanged
-	if !changed {
+	if !changed && exit.Code != exitBusy && exit.Code != exitNoLock {
 		now, readErr := g.read(ctx)
 		changed = readErr == nil && now.generation != base.generation
 	}

@@ -76,6 +76,39 @@ func TestLabBackend(t *testing.T) {
 	}
 }
 
+// Without ip6tables there is no IPv6, and IPv4 as ever; reading says nothing of
+// it, but a plan for IPv6 does.
+func TestLabNoIp6tables(t *testing.T) {
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	for name, test := range map[string]struct {
+		gateway func(*lab.NAT)
+		says    string
+	}{
+		"it is not there": {func(n *lab.NAT) {
+			n.Gateway.Sh(clean("nft") + dropping("nft"))
+			n.Gateway.ServeDropbear("nft", "ip6tables-nft", "ip6tables")
+		}, "no ip6tables-nft: install"},
+		"nft is in its way": {script(clean("nft") + `iptables-nft -P FORWARD DROP
+nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; }; add rule ip6 filter FORWARD ct state vmap { invalid : drop }'
+` + withoutNft), `ip6tables-nft can't list, and can't work beside: set backend = "nftables"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nat := lab.NewNAT(t)
+			test.gateway(nat)
+			g := openInside(t, nat.Gateway, "home", "wan0")
+			g.make(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
+			err := g.Guard(forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881"))
+			if !errors.Is(err, providers.ErrUnsupported) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want it unsupported: %q", err, test.says)
+			}
+			if err := g.Guard(forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")); err != nil {
+				t.Error(err)
+			}
+			g.make(t)
+		})
+	}
+}
+
 // To read is to change nothing: not even to make empty tables, as iptables
 // does when it is asked for the rules of a table that isn't there.
 func TestLabReadMakesNothing(t *testing.T) {
@@ -89,7 +122,7 @@ func TestLabReadMakesNothing(t *testing.T) {
 			if _, err := g.Read(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if now := nat.Gateway.Sh("cat /proc/net/ip_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
+			if now := nat.Gateway.Sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
 				t.Errorf("%s, backend %s: reading has made\n%s", variant, b, now)
 			}
 		}
@@ -133,6 +166,9 @@ iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j sub
 iptables -t nat -A sub -p tcp --dport 2222 -j DNAT --to 192.168.77.12:22
 iptables -t nat -A sub ! -p tcp -d 198.51.100.1 -j DNAT --to 192.168.77.12
 iptables -t nat -A OUTPUT -p tcp --dport 7000 -j DNAT --to 192.168.77.12
+ip6tables -t nat -A PREROUTING -i wan0 -d fd77::12 -p tcp --dport 8443 -j DNAT --to [fd77::12]:443
+ip6tables -t nat -A PREROUTING -p udp -m multiport --dports 500,4500 -j REDIRECT
+ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 9000:9009 -j DNAT --to fd77::12-fd77::14
 `
 	for name, script := range map[string]string{
 		"iptables-nft":               clean("nft") + foreign + withoutNft,
@@ -168,8 +204,12 @@ iptables -t nat -A OUTPUT -p tcp --dport 7000 -j DNAT --to 192.168.77.12
 				"tcp 2222 to 192.168.77.12:22",
 				"tcp 5000-5009 to 192.168.77.12:5000-5009",
 				"tcp 80-85 to 192.168.77.12:80-85",
+				"tcp 8443 to [fd77::12]:443",
+				"tcp 9000-9009 to [fd77::12]:9000-9009",
+				"udp 4500 to [::]:4500",
 				"udp 4500-4501 to 192.168.77.12:4500-4501",
 				"udp 500 to 192.168.77.12:500",
+				"udp 500 to [::]:500",
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -178,6 +218,8 @@ iptables -t nat -A OUTPUT -p tcp --dport 7000 -j DNAT --to 192.168.77.12
 				forward(t, plan.TCP, "70-80", lab.SeedboxLAN+":70"),
 				forward(t, plan.UDP, "4501", lab.SeedboxLAN+":4501"),
 				forward(t, plan.TCP, "5009", lab.SeedboxLAN+":5009"),
+				forward(t, plan.TCP, "8440-8449", "["+lab.SeedboxLAN6+"]:8440"),
+				forward(t, plan.UDP, "500", "["+lab.SeedboxLAN6+"]:500"),
 			} {
 				if _, diags := plan.Diff([]plan.Wanted{{Rule: taken, Device: g.addr, Owner: bt}}, reading.Rules); !diags.HasErrors() {
 					t.Errorf("%s: no conflict", taken)

@@ -28,7 +28,7 @@ const (
 type boot struct {
 	init    initSystem
 	enabled bool   // our script is run
-	sum     string // SHA-256 of our script and unit, in hexadecimal, or "missing"; empty if it can't tell
+	sum     string // checksums of our script and unit, as far as they are there, or "missing"; empty if it can't tell
 }
 
 func bootScriptPath(project string) string { return bootDir + "/" + project + ".sh" }
@@ -60,7 +60,7 @@ fi
 if ! [ -e %s ]; then
 	echo missing
 elif command -v sha256sum >/dev/null; then
-	cat %s %s 2>/dev/null | sha256sum
+	sha256sum %s %s 2>/dev/null
 fi
 `, systemd, bootWantPath(project), openRC, bootLocalPath(project),
 		rcLocal, "'"+bootMark(project)+"$'", noInit, bootScriptPath(project), bootScriptPath(project), bootUnitPath(project))
@@ -68,14 +68,15 @@ fi
 
 func parseBoot(section []byte) boot {
 	b := boot{init: noInit}
-	for _, word := range strings.Fields(string(section)) {
+	for line := range strings.Lines(string(section)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ") // behind a checksum stands the file's name
 		switch {
 		case word == string(systemd), word == string(openRC), word == string(rcLocal):
 			b.init = initSystem(word)
 		case word == "enabled":
 			b.enabled = true
 		case word == "missing", len(word) == 2*sha256.Size:
-			b.sum = word
+			b.sum += word
 		}
 	}
 	return b
@@ -123,12 +124,16 @@ func (s *state) saved(entries []entry) bool {
 	if !s.boot.enabled {
 		return false
 	}
-	want := s.bootScript(entries, s.generation)
+	want := checksum(s.bootScript(entries, s.generation))
 	if s.boot.init == systemd {
-		want += unit(s.project)
+		want += checksum(unit(s.project))
 	}
-	return s.boot.sum == "" || s.boot.sum == fmt.Sprintf("%x", sha256.Sum256([]byte(want)))
+	return s.boot.sum == "" || s.boot.sum == want
 }
+
+// checksum is what sha256sum prints for a file that holds text, without the
+// file's name.
+func checksum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
 // saveScript spells what makes these entries last, or what removes all trace
 // of that when there are none. It ends with a code other than 0 when it can't.

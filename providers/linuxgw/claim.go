@@ -37,7 +37,7 @@ func (g *gateway) takeBack(ctx context.Context, generation string, why error) er
 	if g.revertAfter == 0 {
 		return why
 	}
-	if _, err := g.runner.Run(ctx, lock+undoNow(generation), nil); err != nil {
+	if _, err := g.runner.Run(ctx, scriptHead+lockOrLeave(changePatience, false)+undoNow(generation), nil); err != nil {
 		return providers.Flag(fmt.Errorf("%w. The change could not be taken back at once (%w), the gateway does it by itself within %s", why, err, g.revertAfter), providers.ErrRolledBack)
 	}
 	return providers.Flag(fmt.Errorf("%w. The change was taken back: the gateway is as it was before", why), providers.ErrRolledBack)
@@ -89,7 +89,7 @@ func claimScript(project, generation string) string {
 	dir, claimed := changeDir(generation), "/run/btplan."+project+".claimed"
 	return fmt.Sprintf(`mv %s %s.kept 2>/dev/null || [ -d %s.kept ] || [ "$(cat %s 2>/dev/null)" = %s ] || exit %d
 echo %s >%s
-rm -rf %s.kept
+%srm -rf %s.kept
 rmdir %s 2>/dev/null
-`, dir, dir, dir, claimed, generation, exitLate, generation, claimed, dir, changesDir)
+`, dir, dir, dir, claimed, generation, exitLate, generation, claimed, standDown(dir+".kept", generation), dir, changesDir)
 }

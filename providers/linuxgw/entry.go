@@ -25,6 +25,15 @@ func hasIPv4(entries []entry) bool {
 	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is4() })
 }
 
+// ofVersion are those entries that are for IPv6, or for IPv4.
+func ofVersion(entries []entry, six bool) []entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.rule.To.Addr().Is6() != six })
+}
+
+// isTranslated says whether packets have to be led to a rule's machine. Over
+// IPv6 they come for the machine itself.
+func isTranslated(r plan.Rule) bool { return r.To.Addr().Is4() || isShifted(r) }
+
 // joinEntries joins entries that a filter holds in pieces: those that differ in
 // nothing but the source, and shifted ones, which it holds port by port.
 func joinEntries(pieces []entry) []entry {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/btplan/btplan/internal/iptables"
 	"github.com/btplan/btplan/internal/nft"
 )
 
@@ -14,15 +13,16 @@ import (
 // with an ASCII record separator and a name. Everything is read in one round
 // trip, and nothing is changed by it: to list a table of iptables-legacy that
 // isn't there would make one.
+//
+// Of a hundred gateways, the time is what their CPUs need, and most of that is
+// the starts of programs: where the shell itself can do it, it does.
 func (g *gateway) readScript() string {
 	return scriptHead + sectionHead + sharedLock + g.readSections() + "exit 0\n"
 }
 
 func (g *gateway) readSections() string {
-	return readNft(ownTable(g.project)) + readIptables(g.project, g.backend) + `section forwarding
-cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null
-section network
-cat /proc/net/route /proc/net/dev
+	return readNft(ownTable(g.project)) + readIptables(g.project, g.backend) + readIptables6(g.project) + `section network
+cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding /proc/net/route /proc/net/dev 2>/dev/null
 ` + loginSection + bootSection(g.project)
 }
 
@@ -56,20 +56,10 @@ fi
 // readIptables lists the nft variant of iptables where nft can't, or where it
 // may be our home, and the legacy one wherever it has tables.
 func readIptables(project string, asked backend) string {
-	list := func(p program) string {
-		return fmt.Sprintf(`if saved=$(%[2]s 2>/dev/null); then
-		section save-%[1]s
-		printf '%%s\n' "$saved"
-		section own-%[1]s
-		printf '%%s\n' "$saved" | %[3]s
-	else
-		section iptables-says
-		(%[2]s) 2>&1 >/dev/null
-	fi
-`, p.variant, p.save(), ownLines(project))
-	}
 	return `names=
-if [ -e /proc/net/ip_tables_names ] && ! names=$(cat /proc/net/ip_tables_names 2>/dev/null); then
+if [ -r /proc/net/ip_tables_names ]; then
+	while read -r name; do names="$names $name"; done </proc/net/ip_tables_names
+elif [ -e /proc/net/ip_tables_names ]; then
 	section iptables-says
 	cat /proc/net/ip_tables_names 2>&1
 fi
@@ -91,10 +81,25 @@ echo "nf_tables $vianft"
 echo "legacy $legacy"
 echo "tables" $names
 if [ "$all" -a "$vianft" ]; then
-	` + list(program{viaNft, "$vianft"}) + `fi
+	` + list(program{viaNft, false, "$vianft"}, project) + `fi
 if [ "$names" -a "$legacy" ]; then
-	` + list(program{legacy, "$legacy"}) + `fi
+	` + list(program{legacy, false, "$legacy"}, project) + `fi
 `
+}
+
+// list spells the commands that list all that one variant holds, and what of
+// it is ours.
+func list(p program, project string) string {
+	return fmt.Sprintf(`if saved=$(%[1]s 2>/dev/null); then
+		section %[2]s
+		printf '%%s\n' "$saved"
+		section %[3]s
+		printf '%%s\n' "$saved" | %[4]s
+	else
+		section %[5]s
+		%[1]s 2>&1 >/dev/null
+	fi
+`, p.save(), sectionOf("save", p.variant, p.six), sectionOf("own", p.variant, p.six), ownLines(project), saysSection(p.six))
 }
 
 // facts is what a gateway told of itself.
@@ -105,12 +110,9 @@ type facts struct {
 	ownListing []byte       // the same as nft printed it
 	nftSays    string       // why it doesn't work; empty: it isn't there
 
-	iptables     variant                    // the one that iptables is; empty: there is none, or it wasn't asked
-	commands     map[variant]program        // those that are there
-	saves        map[variant]*iptables.Save // what they hold, where it was listed
-	ownLines     map[variant][]byte         // what of it is ours, as ownLines prints it
-	iptablesSays string
-	legacyTables []string // of iptables-legacy: "filter", "nat"
+	iptables variant // the one that iptables is; empty: there is none, or it wasn't asked
+	xtables          // of IPv4
+	six      xtables
 
 	forwarding  bool // net.ipv4.ip_forward
 	forwarding6 bool // net.ipv6.conf.all.forwarding
@@ -123,23 +125,22 @@ type facts struct {
 // parseFacts reads what readScript printed.
 func parseFacts(out []byte) (*facts, error) {
 	sections := parseSections(out)
-	const want = "iptables forwarding network login boot"
+	const want = "iptables ip6tables network login boot"
 	for _, name := range strings.Fields(want) {
 		if _, ok := sections[name]; !ok {
 			return nil, fmt.Errorf("the gateway's answer is incomplete: it has no section %q", name)
 		}
 	}
-	forwarding := strings.Fields(string(sections["forwarding"])) // of IPv4, and IPv6 if there is any
+	network := string(sections["network"])
 	f := &facts{
-		ownListing:  sections["table"],
-		nftSays:     strings.TrimSpace(string(sections["nft-says"])),
-		forwarding:  len(forwarding) > 0 && forwarding[0] == "1",
-		forwarding6: len(forwarding) > 1 && forwarding[1] == "1",
-		routes:      parseRoutes(string(sections["network"])),
-		interfaces:  parseInterfaces(string(sections["network"])),
-		login:       parseLogin(sections["login"]),
-		boot:        parseBoot(sections["boot"]),
+		ownListing: sections["table"],
+		nftSays:    strings.TrimSpace(string(sections["nft-says"])),
+		routes:     parseRoutes(network),
+		interfaces: parseInterfaces(network),
+		login:      parseLogin(sections["login"]),
+		boot:       parseBoot(sections["boot"]),
 	}
+	f.forwarding, f.forwarding6 = parseForwarding(network)
 	if ruleset, works := sections["ruleset"]; works {
 		for into, text := range map[**nft.Ruleset][]byte{&f.ruleset: ruleset, &f.maps: sections["maps"], &f.own: sections["table"]} {
 			var err error
@@ -151,39 +152,19 @@ func parseFacts(out []byte) (*facts, error) {
 	return f, f.parseIptables(sections)
 }
 
-// parseIptables reads what readIptables printed.
-func (f *facts) parseIptables(sections map[string][]byte) error {
-	f.commands, f.saves, f.ownLines = map[variant]program{}, map[variant]*iptables.Save{}, map[variant][]byte{}
-	f.iptablesSays = strings.TrimSpace(string(sections["iptables-says"]))
+// parseIptables reads what readIptables and readIptables6 printed.
+func (f *facts) parseIptables(sections map[string][]byte) (err error) {
 	for line := range strings.Lines(string(sections["iptables"])) {
 		words := strings.Fields(line)
-		if len(words) < 2 {
-			continue
-		}
-		switch v := variant(words[0]); {
-		case words[0] == "tables":
-			f.legacyTables = words[1:]
-		case words[0] == "usual" && slices.Contains([]string{string(viaNft), string(legacy)}, words[1]):
+		if len(words) == 2 && words[0] == "usual" && slices.Contains([]string{string(viaNft), string(legacy)}, words[1]) {
 			f.iptables = variant(words[1])
-		case (v == viaNft || v == legacy) && slices.Contains([]string{"iptables", "iptables-nft", "iptables-legacy"}, words[1]):
-			f.commands[v] = program{v, words[1]}
 		}
 	}
-	for v := range f.commands {
-		body, found := sections["save-"+string(v)]
-		if !found && v == legacy && len(f.legacyTables) == 0 {
-			f.saves[v] = &iptables.Save{} // nothing to list
-		}
-		if !found {
-			continue
-		}
-		var err error
-		if f.saves[v], err = iptables.Parse(body); err != nil {
-			return err
-		}
-		f.ownLines[v] = sections["own-"+string(v)]
+	if f.xtables, err = parseXtables(sections, false); err != nil {
+		return err
 	}
-	return nil
+	f.six, err = parseXtables(sections, true)
+	return err
 }
 
 // firewalld says whether the gateway's rules are firewalld's: it names its
@@ -192,12 +173,26 @@ func (f *facts) firewalld() bool {
 	if f.ruleset != nil && slices.ContainsFunc(f.ruleset.Tables, func(t nft.Table) bool { return t.Name == "firewalld" }) {
 		return true
 	}
-	for _, s := range f.saves {
+	for _, s := range f.saves { // of IPv4, which it never leaves out
 		if _, found := s.Table("filter").Chain("FORWARD_direct"); found {
 			return true
 		}
 	}
 	return false
+}
+
+// parseForwarding reads the values of net.ipv4.ip_forward and, where there is
+// IPv6, of net.ipv6.conf.all.forwarding: a line each, above the first table.
+func parseForwarding(network string) (four, six bool) {
+	var on []bool
+	for line := range strings.Lines(network) {
+		value := strings.TrimSpace(line)
+		if len(value) != 1 {
+			break
+		}
+		on = append(on, value == "1")
+	}
+	return len(on) > 0 && on[0], len(on) > 1 && on[1]
 }
 
 // parseInterfaces gives the names in /proc/net/dev: those before the colons,

@@ -91,18 +91,21 @@ func findHome(g *gateway, f *facts, wan string) (*holding, error) {
 // unread says why what was read of the filters isn't all that has to be known:
 // what could not be listed is not nothing.
 func (f *facts) unread(asked backend) error {
-	if says := f.iptablesSays + f.nftSays; f.ruleset == nil && forRootOnly(says) || forRootOnly(f.iptablesSays) {
+	if says := f.says + f.nftSays; f.ruleset == nil && forRootOnly(says) || forRootOnly(f.says) {
 		return fmt.Errorf("%s. The gateway says: %s", rootOnly, says)
 	}
 	if _, there := f.commands[legacy]; there && f.saves[legacy] == nil {
-		return fmt.Errorf("the rules of iptables-legacy can't be listed: %s", f.iptablesSays)
+		return fmt.Errorf("the rules of iptables-legacy can't be listed: %s", f.says)
+	}
+	if f.six.says != "" {
+		return fmt.Errorf("the IPv6 rules of iptables can't be listed: %s", f.six.says)
 	}
 	if f.ruleset == nil && asked == withNftables {
 		return f.noNft()
 	}
 	if s := f.saves[viaNft]; s != nil && asked != withNftables && f.iptables == viaNft && (asked == withIptables || f.ruleset == nil) {
 		for _, name := range s.Incompatible {
-			if slices.Contains(builtIn, name) {
+			if slices.Contains(builtIn, tableID{false, name}) {
 				return fmt.Errorf("the table %s holds something of nft that iptables can't list, and can't work beside. Set backend = \"nftables\", and install the package nftables on the gateway", name)
 			}
 		}
@@ -127,7 +130,7 @@ func (f *facts) noNft() error {
 
 // noFilter says why no filter can be used.
 func (f *facts) noFilter(asked backend) error {
-	says := strings.TrimSpace(strings.Join([]string{f.nftSays, f.iptablesSays}, "\n"))
+	says := strings.TrimSpace(strings.Join([]string{f.nftSays, f.says}, "\n"))
 	switch {
 	case says != "":
 		return fmt.Errorf("no packet filter works on the gateway. It says: %s", says)

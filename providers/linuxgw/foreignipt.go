@@ -14,7 +14,7 @@ import (
 // our own left out if they are there.
 func foreignDNAT(on program, nat iptables.Table, home *holding, wan string) []plan.Live {
 	own := ""
-	if c, is := home.filter.(*ownChains); is && c.on == on {
+	if c, is := home.filter.(*ownChains); is && c.program(on.six) == on {
 		own = chainName(dnatChain, c.project)
 	}
 	var out []plan.Live
@@ -24,7 +24,7 @@ func foreignDNAT(on program, nat iptables.Table, home *holding, wan string) []pl
 		}
 		for i, r := range c.Rules {
 			handle := fmt.Sprintf("rule %d of chain %s in the nat table of %s", i+1, c.Name, on.command)
-			out = append(out, foreignIptablesRule(r, handle, wan)...)
+			out = append(out, foreignIptablesRule(r, handle, wan, on.six)...)
 		}
 	}
 	return out
@@ -32,13 +32,20 @@ func foreignDNAT(on program, nat iptables.Table, home *holding, wan string) []pl
 
 // foreignIptablesRule gives the forwards that one rule makes: none if it
 // translates nothing.
-func foreignIptablesRule(r iptables.Rule, handle, wan string) []plan.Live {
+func foreignIptablesRule(r iptables.Rule, handle, wan string, six bool) []plan.Live {
 	switch r.Target() {
 	case "DNAT", "REDIRECT", "NETMAP":
 	default:
 		return nil
 	}
-	m := match{protocols: []plan.Protocol{plan.TCP, plan.UDP}}
+	m := matchOf(r, wan, six)
+	m.to, m.toPort = destination(r.Value("--to-destination"))
+	return m.forwards(handle)
+}
+
+// matchOf tells of which packets one rule is, as far as that can be told.
+func matchOf(r iptables.Rule, wan string, six bool) match {
+	m := match{protocols: []plan.Protocol{plan.TCP, plan.UDP}, version: versionOf(ipOf(six))}
 	m.setProtocol(r.Value("-p"))
 	if o, found := r.Option("--dport", "--dports"); found && !o.Not && len(o.Values) == 1 {
 		for s := range strings.SplitSeq(o.Values[0], ",") {
@@ -50,16 +57,26 @@ func foreignIptablesRule(r iptables.Rule, handle, wan string) []plan.Live {
 	if iface := r.Value("-i"); iface != "" && !strings.HasSuffix(iface, "+") {
 		m.elsewhere = iface != wan
 	}
-	to := r.Value("--to-destination")
-	if addr, err := netip.ParseAddr(to); err == nil {
-		m.to = addr
-	} else if host, port, found := strings.Cut(to, ":"); found {
-		if addr, err := netip.ParseAddr(host); err == nil {
-			m.to = addr
-		}
-		if ports, err := plan.ParsePortRange(strings.SplitN(port, "/", 2)[0]); err == nil {
-			m.toPort = ports.First
-		}
+	return m
+}
+
+// destination reads the value of --to-destination: an address or a range of
+// them, and a port or a range of ports, each of which may be missing. It gives
+// the first of each.
+func destination(to string) (addr netip.Addr, port uint16) {
+	host := to
+	if at, found := strings.CutPrefix(to, "["); found { // IPv6 with a port
+		host, to, _ = strings.Cut(at, "]")
+	} else if strings.Count(to, ":") == 1 {
+		host, to, _ = strings.Cut(to, ":")
+	} else {
+		to = ""
 	}
-	return m.forwards(handle)
+	host, _, _ = strings.Cut(host, "-")
+	addr, _ = netip.ParseAddr(host)
+	ports, _, _ := strings.Cut(strings.TrimPrefix(to, ":"), "/")
+	if ports, err := plan.ParsePortRange(ports); err == nil {
+		port = ports.First
+	}
+	return addr, port
 }

@@ -47,8 +47,8 @@ func parseLogin(section []byte) login {
 // away: packets to the port of its SSH server would go to a machine.
 func (g *gateway) Guard(r plan.Rule) error {
 	s := g.last
-	if backendOf(s.filter) == withIptables && r.To.Addr().Is6() {
-		return providers.Flag(fmt.Errorf("with iptables btplan forwards IPv4 only so far, and %s is an IPv6 address. Use backend = \"nftables\" on this gateway, or leave IPv6 to another", r.To.Addr()), providers.ErrUnsupported)
+	if c, is := s.filter.(*ownChains); is && c.no6 != "" && r.To.Addr().Is6() {
+		return providers.Flag(fmt.Errorf("there can be no forward to %s, an IPv6 address: %s. Or leave address6 out of the machine's block", r.To.Addr(), c.no6), providers.ErrUnsupported)
 	}
 	at := s.login.server
 	if !at.IsValid() || r.Protocol != plan.TCP || !r.To.Addr().Is4() || !at.Addr().Is4() ||

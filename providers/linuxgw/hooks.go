@@ -2,6 +2,7 @@ package linuxgw
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,11 @@ import (
 // passMark is the one bit of the packet mark by which our rules tell other
 // people's chains to let a packet pass.
 const passMark = "0x10000000"
+
+// hairpinMark is the bit by which packets that have come from inside are known
+// again when they go out: the interface that a packet came in by is forgotten
+// by then on kernels before 5.7.
+const hairpinMark = "0x20000000"
 
 // hookComment marks the hooks of one project.
 func hookComment(project string) string { return hookPrefix + project }
@@ -26,39 +32,32 @@ type hooks struct {
 	iptables []iptablesHook
 }
 
-// findHooks looks through all the chains that see forwarded packets, but for those of the variant of iptables that is our home (nil: none is).
-func findHooks(g *gateway, f *facts, home *variant) (hooks, error) {
+// findHooks looks through all the chains that see forwarded packets, but for
+// those of the filter that is our home (nil: a table of nftables) which lead to
+// us.
+func findHooks(g *gateway, f *facts, home *ownChains) (hooks, error) {
 	comment := hookComment(g.project)
 	var out hooks
 	var err error
 	if f.ruleset != nil {
-		out.nft, err = findNftHooks(f.ruleset, comment, home != nil && *home == viaNft)
+		out.nft, err = findNftHooks(f.ruleset, comment, home)
 	}
-	for _, v := range []variant{viaNft, legacy} {
+	for on, save := range f.listed() {
+		isHome := home != nil && home.program(on.six) == on
 		// What nft lists is nft's to hook.
-		if home != nil && *home == v || v == viaNft && f.ruleset != nil {
+		if on.variant == viaNft && f.ruleset != nil && !isHome {
 			continue
 		}
-		if save := f.saves[v]; save != nil {
-			out.iptables = append(out.iptables, findIptablesHooks(f.commands[v], save, comment)...)
-		}
+		out.iptables = append(out.iptables, findIptablesHooks(on, save, comment, isHome)...)
 	}
 	return out, err
 }
 
-// needed says whether any filter has to be told by the mark.
-func (hs hooks) needed() bool {
-	for _, h := range hs.nft {
-		if h.needed {
-			return true
-		}
-	}
-	for _, h := range hs.iptables {
-		if h.needed {
-			return true
-		}
-	}
-	return false
+// needed says whether any filter has to be told by the mark of packets of this
+// IP version.
+func (hs hooks) needed(six bool) bool {
+	return slices.ContainsFunc(hs.nft, func(h nftHook) bool { return h.needed && h.sees(six) }) ||
+		slices.ContainsFunc(hs.iptables, func(h iptablesHook) bool { return h.needed && h.on.six == six })
 }
 
 // drift says which hook is not as it has to be.
@@ -70,7 +69,7 @@ func (hs hooks) drift(entries []entry) string {
 		}
 	}
 	for _, h := range hs.iptables {
-		if h.needed && !h.works && hasIPv4(entries) {
+		if h.needed && !h.works && h.serves(entries) {
 			return fmt.Sprintf(drops, h)
 		}
 	}
@@ -81,7 +80,7 @@ func (hs hooks) drift(entries []entry) string {
 func setHooks(list []iptablesHook, entries []entry) string {
 	var b strings.Builder
 	for _, h := range list {
-		b.WriteString(h.set(hasIPv4(entries)))
+		b.WriteString(h.set(h.serves(entries)))
 	}
 	return b.String()
 }
@@ -96,7 +95,7 @@ func (hs hooks) ensure(entries []entry) string {
 		}
 	}
 	for _, h := range hs.iptables {
-		if h.needed && hasIPv4(entries) {
+		if h.needed && h.serves(entries) {
 			b.WriteString(h.ensure())
 		}
 	}

@@ -14,12 +14,22 @@ import (
 // a chain that is named after the writing that was read: it fails, and all the
 // rest of the table with it, if someone else has written since.
 type ownChains struct {
-	on      program
+	on      program // for IPv4
+	on6     program // for IPv6
+	no6     string  // why there can be no rules for IPv6; empty: there can
 	project string
 	wan     string // the interface towards the Internet
-	tables  map[string]chainSet
+	tables  map[tableID]chainSet
 	printed []byte
 	hooks   hooks
+}
+
+// program is the one for an IP version.
+func (c *ownChains) program(six bool) program {
+	if six {
+		return c.on6
+	}
+	return c.on
 }
 
 // chainSet is what one table holds of ours.
@@ -32,7 +42,7 @@ type chainSet struct {
 // kind is one kind of chain of ours: chain names begin with it.
 type kind struct {
 	name  string
-	table string
+	table tableID
 	from  string // the built-in chain that leads to it; empty: one of ours does
 }
 
@@ -47,13 +57,17 @@ const (
 // kinds is our machinery, as in the table of nftables (see chains), but for
 // the mark: as long as nobody else drops packets, an accept in our own chain
 // does. Only for the chains of other filters are they marked, in the table
-// that comes before all of these.
+// that comes before all of these. Over IPv6 packets come for the machine
+// itself, from wherever, and nothing has to stand in for anything.
 var kinds = []kind{
-	{fwdChain, "filter", "FORWARD"},
-	{markChain, "mangle", "FORWARD"},
-	{preChain, "nat", "PREROUTING"},
-	{dnatChain, "nat", ""},
-	{postChain, "nat", "POSTROUTING"},
+	{fwdChain, tableID{false, "filter"}, "FORWARD"},
+	{fwdChain, tableID{true, "filter"}, "FORWARD"},
+	{markChain, tableID{false, "mangle"}, "FORWARD"},
+	{markChain, tableID{true, "mangle"}, "FORWARD"},
+	{preChain, tableID{false, "nat"}, "PREROUTING"},
+	{dnatChain, tableID{false, "nat"}, ""},
+	{postChain, tableID{false, "nat"}, "POSTROUTING"},
+	{dnatChain, tableID{true, "nat"}, "PREROUTING"},
 }
 
 // chainPrefix begins the names of all our chains.
@@ -96,14 +110,22 @@ func (c *ownChains) String() string {
 }
 
 func (c *ownChains) listing() (command string, printed []byte) {
-	return "{ " + c.on.save() + "; } 2>/dev/null | " + ownLines(c.project), c.printed
+	command = c.listOwn(c.on)
+	if c.no6 == "" {
+		command = "{ " + command + "; " + c.listOwn(c.on6) + "; }"
+	}
+	return command, c.printed
+}
+
+func (c *ownChains) listOwn(on program) string {
+	return on.save() + " 2>/dev/null | " + ownLines(c.project)
 }
 
 func (c *ownChains) change(entries []entry, generation string) string {
 	want := c.want(entries, generation)
 	var b strings.Builder
-	for _, name := range c.touched(want) {
-		b.WriteString(c.write(name, c.tables[name], want[name]) + " || return\n")
+	for _, t := range c.touched(want) {
+		b.WriteString(c.write(t, c.tables[t], want[t]) + " || return\n")
 	}
 	b.WriteString(c.setNftHooks(entries))
 	b.WriteString(setHooks(c.hooks.iptables, entries))
@@ -112,9 +134,9 @@ func (c *ownChains) change(entries []entry, generation string) string {
 
 // touched are the tables, in order, in which a change makes or removes
 // something.
-func (c *ownChains) touched(want map[string]chainSet) []string {
-	return slices.DeleteFunc(slices.Clone(builtIn), func(name string) bool {
-		return !c.tables[name].exists && !want[name].exists
+func (c *ownChains) touched(want map[tableID]chainSet) []tableID {
+	return slices.DeleteFunc(slices.Clone(builtIn), func(t tableID) bool {
+		return !c.tables[t].exists && !want[t].exists
 	})
 }
 
@@ -138,8 +160,8 @@ func (c *ownChains) snapshot() string { return "" }
 func (c *ownChains) undo(entries []entry, generation string) string {
 	made := c.want(entries, generation)
 	var b strings.Builder
-	for i, name := range c.touched(made) {
-		b.WriteString(c.write(name, made[name], c.tables[name]))
+	for i, t := range c.touched(made) {
+		b.WriteString(c.write(t, made[t], c.tables[t]))
 		if i == 0 {
 			b.WriteString(" || return")
 		}
@@ -162,9 +184,9 @@ func (c *ownChains) load(entries []entry, generation string) string {
 	want := c.want(entries, generation)
 	unknown := chainSet{exists: true}
 	var b strings.Builder
-	for _, name := range builtIn {
-		if want[name].exists {
-			b.WriteString(c.write(name, unknown, want[name]) + " || return\n")
+	for _, t := range builtIn {
+		if want[t].exists {
+			b.WriteString(c.write(t, unknown, want[t]) + " || return\n")
 		}
 	}
 	return b.String() + c.hooks.ensure(entries)

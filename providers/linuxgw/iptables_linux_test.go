@@ -1,12 +1,10 @@
 package linuxgw
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/btplan/btplan/internal/lab"
@@ -19,22 +17,31 @@ import (
 func clean(variant string) string {
 	return `umount /usr/sbin/nft 2>/dev/null || true
 nft flush ruleset
-for t in $(cat /proc/net/ip_tables_names); do iptables-legacy -t $t -F; iptables-legacy -t $t -X; done
-if [ "$(cat /proc/net/ip_tables_names)" ]; then iptables-legacy -P FORWARD ACCEPT; fi
-for p in iptables iptables-save iptables-restore; do
-	ln -sf "/usr/sbin/iptables-` + variant + `${p#iptables}" /etc/alternatives/$p
+for v in ip ip6; do
+	for t in $(cat /proc/net/${v}_tables_names); do ${v}tables-legacy -t $t -F; ${v}tables-legacy -t $t -X; done
+	if [ "$(cat /proc/net/${v}_tables_names)" ]; then ${v}tables-legacy -P FORWARD ACCEPT; ${v}tables-legacy -t mangle -P FORWARD ACCEPT; fi
+	for p in tables tables-save tables-restore; do
+		ln -sf "/usr/sbin/${v}tables-` + variant + `${p#tables}" /etc/alternatives/$v$p
+	done
 done
 `
 }
 
 // dropping makes rules that let nothing in, as they are made with iptables.
 func dropping(variant string) string {
-	return fmt.Sprintf(`I=iptables-%s
-$I -P FORWARD DROP
-$I -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
-$I -A FORWARD -i lan0 -o wan0 -j ACCEPT
-$I -t nat -A POSTROUTING -o wan0 -j MASQUERADE
+	return fmt.Sprintf(`for I in iptables-%[1]s ip6tables-%[1]s; do
+	$I -P FORWARD DROP
+	$I -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+	$I -A FORWARD -i lan0 -o wan0 -j ACCEPT
+done
+iptables-%[1]s -t nat -A POSTROUTING -o wan0 -j MASQUERADE
 `, variant)
+}
+
+// filterOf is the part of dropping that makes the rules of the table filter.
+func filterOf(script string) string {
+	before, _, _ := strings.Cut(script, "done\n")
+	return before + "done\n"
 }
 
 const (
@@ -54,9 +61,11 @@ N
 // for counters, and for tables and chains that hold nothing.
 func dump(h *lab.Host) string {
 	var lines []string
-	for line := range strings.Lines(h.Sh("iptables-nft-save; iptables-legacy-save")) {
+	for line := range strings.Lines(h.Sh("for v in ip ip6; do ${v}tables-nft-save; ${v}tables-legacy-save; done")) {
 		if strings.HasPrefix(line, "-A") || strings.HasPrefix(line, ":") && !strings.Contains(line, " ACCEPT ") {
-			line, _, _ = strings.Cut(line, " [")
+			if line[0] == ':' {
+				line, _, _ = strings.Cut(line, " [")
+			}
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
@@ -67,80 +76,6 @@ func sameDump(t *testing.T, h *lab.Host, before string) {
 	t.Helper()
 	if after := dump(h); after != before {
 		t.Errorf("the gateway has\n%s\nand had\n%s", after, before)
-	}
-}
-
-// Packets, on every kind of gateway that has iptables.
-func TestLabIptables(t *testing.T) {
-	for name, test := range map[string]struct {
-		script  string
-		backend backend
-		home    string // part of what holds the rules
-	}{
-		"iptables-nft":             {clean("nft") + dropping("nft") + withoutNft, auto, "of iptables-nft"},
-		"iptables-legacy":          {clean("legacy") + dropping("legacy") + withoutNft, auto, "of iptables-legacy"},
-		"both iptables":            {clean("nft") + dropping("nft") + dropping("legacy") + withoutNft, auto, "of iptables-nft"},
-		"iptables-nft, nft too":    {clean("nft") + dropping("nft") + nftDrops, withIptables, "of iptables-nft"},
-		"iptables-legacy, nft too": {clean("legacy") + dropping("legacy") + nftDrops, withIptables, "of iptables-legacy"},
-		"nft, iptables too":        {clean("legacy") + dropping("legacy") + dropping("nft") + nftDrops, auto, "table inet"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			lab.Need(t, "iptables-nft", "iptables-legacy")
-			nat := lab.NewNAT(t)
-			nat.Seedbox.Listen("tcp", 6880, 6881, 6885, 6889, 6890)
-			nat.Seedbox.Listen("udp", 6881, 6889)
-			nat.Desktop.Listen("tcp", 6881)
-			nat.Gateway.Sh(test.script)
-			before := dump(nat.Gateway)
-			g := openInside(t, nat.Gateway, "home", "wan0")
-			g.backend = test.backend
-
-			// Both protocols, to the same ports; shut beside them.
-			p := g.make(t,
-				forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"),
-				forward(t, plan.UDP, "6881-6889", lab.SeedboxLAN+":6881"))
-			if p.Resources[0].Action != plan.Create || !strings.Contains(g.last.filter.String(), test.home) {
-				t.Errorf("%s in %s, want it %s", p.Resources[0].Action, g.last.filter, test.home)
-			}
-			passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
-			passes(t, nat.Stranger, "tcp", 6889, "seedbox tcp 6889 from "+lab.StrangerWAN)
-			passes(t, nat.Client, "udp", 6889, "seedbox udp 6889 from "+lab.ClientWAN)
-			passes(t, nat.Client, "tcp", 6880, "")
-			passes(t, nat.Client, "tcp", 6890, "")
-
-			// From inside by the WAN address, from the machine itself too;
-			// the gateway's LAN address remains the gateway's.
-			passes(t, nat.Desktop, "tcp", 6881, "seedbox tcp 6881 from "+lab.GatewayLAN)
-			passes(t, nat.Seedbox, "udp", 6881, "seedbox udp 6881 from "+lab.GatewayLAN)
-			if answer, err := nat.Desktop.Probe("tcp", lab.GatewayLAN+":6881", lab.Brief); err == nil {
-				t.Errorf("the gateway's LAN address is forwarded: %s", answer)
-			}
-
-			// Narrowed, and widened by a shifted range that keeps its offset.
-			g.make(t,
-				forward(t, plan.TCP, "6885", lab.SeedboxLAN+":6885"),
-				forward(t, plan.TCP, "16881-16889", lab.SeedboxLAN+":6881"))
-			passes(t, nat.Client, "tcp", 6885, "seedbox tcp 6885 from "+lab.ClientWAN)
-			passes(t, nat.Client, "tcp", 16885, "seedbox tcp 6885 from "+lab.ClientWAN)
-			passes(t, nat.Client, "tcp", 16889, "seedbox tcp 6889 from "+lab.ClientWAN)
-			passes(t, nat.Desktop, "tcp", 16885, "seedbox tcp 6885 from "+lab.GatewayLAN)
-			passes(t, nat.Client, "tcp", 6881, "")
-
-			// Led elsewhere; and for some only, by two ways to one port.
-			g.make(t,
-				forward(t, plan.TCP, "6881", lab.DesktopLAN+":6881"),
-				forward(t, plan.TCP, "6885", lab.SeedboxLAN+":6885", "192.0.2.0/24", lab.ClientWAN+"/32"),
-				forward(t, plan.TCP, "7885", lab.SeedboxLAN+":6885"))
-			passes(t, nat.Client, "tcp", 6881, "desktop tcp 6881 from "+lab.ClientWAN)
-			passes(t, nat.Client, "tcp", 6885, "seedbox tcp 6885 from "+lab.ClientWAN)
-			passes(t, nat.Stranger, "tcp", 6885, "")
-			passes(t, nat.Stranger, "tcp", 7885, "seedbox tcp 6885 from "+lab.StrangerWAN)
-
-			g.make(t)
-			passes(t, nat.Client, "tcp", 6881, "")
-			sameDump(t, nat.Gateway, before)
-		})
 	}
 }
 
@@ -180,14 +115,18 @@ func TestLabIptablesDrift(t *testing.T) {
 			t.Parallel()
 			nat := lab.NewNAT(t)
 			nat.Seedbox.Listen("tcp", 6889)
+			nat.Seedbox.Listen("udp", 7001)
 			g := openInside(t, nat.Gateway, "home", "wan0")
-			rules := []plan.Rule{forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000", lab.SeedboxLAN+":7001")}
+			rules := []plan.Rule{
+				forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000", lab.SeedboxLAN+":7001"),
+				forward(t, plan.TCP, "6881-6889", "["+lab.SeedboxLAN6+"]:6881"), forward(t, plan.UDP, "7000", "["+lab.SeedboxLAN6+"]:7001"),
+			}
 			for name, test := range map[string]struct {
 				script string
 				action plan.Action
 				drift  string // part of what is said
 			}{
-				"way in deleted":      {`iptables -D FORWARD -m comment --comment btplan:hook:home -j BTPLAN-FWD-home`, plan.Update, "rule of chain FORWARD that leads to BTPLAN-FWD-home is missing"},
+				"way in deleted":      {`iptables -D FORWARD -m comment --comment btplan:hook:home -j BTPLAN-FWD-home`, plan.Update, "rule of chain FORWARD of table filter that leads to BTPLAN-FWD-home is missing"},
 				"drop above it":       {`iptables -I FORWARD -i wan0 -j DROP`, plan.Update, "too far down"},
 				"drop in a chain":     {`iptables -N no; iptables -A no -j REJECT; iptables -I FORWARD -j no`, plan.Update, "too far down"},
 				"accept above it":     {`iptables -N yes; iptables -A yes -j ACCEPT; iptables -I FORWARD -i lan0 -j yes`, plan.NoOp, ""},
@@ -196,12 +135,17 @@ func TestLabIptablesDrift(t *testing.T) {
 				"hairpin deleted":     {`iptables -t nat -F POSTROUTING`, plan.Update, "chain POSTROUTING"},
 				"accepts flushed":     {`iptables -F BTPLAN-FWD-home`, plan.Update, "which of its packets may pass"},
 				"one accept changed":  {`iptables -R BTPLAN-FWD-home 1 -d 192.168.77.11 -p tcp --dport 6881 -j ACCEPT`, plan.Update, "which of its packets may pass"},
-				"accept changed":      {`iptables -R BTPLAN-FWD-home 1 -p tcp --dport 6881:6889 -j ACCEPT`, plan.Update, "the rules of chain BTPLAN-FWD-home"},
+				"accept changed":      {`iptables -R BTPLAN-FWD-home 1 -p tcp --dport 6881:6889 -j ACCEPT`, plan.Update, "the rules of chain BTPLAN-FWD-home of table filter"},
+				"IPv6 way in deleted": {`ip6tables -D FORWARD 1`, plan.Update, "rule of chain FORWARD of table filter (IPv6) that leads to BTPLAN-FWD-home is missing"},
+				"IPv6 accept deleted": {`ip6tables -D BTPLAN-FWD-home 1`, plan.Update, "changed on the gateway"},
+				"IPv6 reply deleted":  {`ip6tables -D BTPLAN-FWD-home -s ` + lab.SeedboxLAN6 + ` -p tcp -m conntrack --ctdir REPLY -m tcp --sport 6881:6889 -j ACCEPT`, plan.Update, "which of its packets may pass"},
+				"IPv6 reloaded":       {`ip6tables -F; ip6tables -X; ip6tables -t nat -F; ip6tables -t nat -X`, plan.Update, "changed on the gateway"},
+				"IPv6 half deleted":   {`for c in $(ip6tables -S | sed -n 's/^-N \(BTPLAN-[0-9a-f]*-.*\)/\1/p'); do ip6tables -X $c; done`, plan.Update, "table filter (IPv6) was not written together"},
 				"a rule deleted":      {`iptables -t nat -D BTPLAN-DNAT-home 2`, plan.Update, "changed on the gateway"},
-				"chain deleted":       {`iptables -t nat -F POSTROUTING; iptables -t nat -F BTPLAN-POST-home; iptables -t nat -X BTPLAN-POST-home`, plan.Update, "chain BTPLAN-POST-home is missing"},
-				"filter reloaded":     {`iptables -F; iptables -X`, plan.Update, "chain BTPLAN-FWD-home is missing"},
+				"chain deleted":       {`iptables -t nat -F POSTROUTING; iptables -t nat -F BTPLAN-POST-home; iptables -t nat -X BTPLAN-POST-home`, plan.Update, "chain BTPLAN-POST-home of table nat is missing"},
+				"filter reloaded":     {`iptables -F; iptables -X`, plan.Update, "chain BTPLAN-FWD-home of table filter is missing"},
 				"all reloaded":        {clean(variant) + dropping(variant) + withoutNft, plan.Create, ""},
-				"generation deleted":  {`for c in $(iptables -S | sed -n 's/^-N \(BTPLAN-[0-9a-f]*-.*\)/\1/p'); do iptables -X $c; iptables -t nat -X $c; done`, plan.NoOp, ""},
+				"generation deleted":  {`for c in $(iptables -S | sed -n 's/^-N \(BTPLAN-[0-9a-f]*-.*\)/\1/p'); do for I in iptables ip6tables; do $I -X $c; $I -t nat -X $c; done; done`, plan.NoOp, ""},
 				"half deleted":        {`for c in $(iptables -S | sed -n 's/^-N \(BTPLAN-[0-9a-f]*-.*\)/\1/p'); do iptables -X $c; done`, plan.Update, "not written together"},
 				"interface changed":   {`iptables -t nat -R BTPLAN-PRE-home 1 -i ppp7 -m addrtype --dst-type LOCAL -j BTPLAN-DNAT-home`, plan.Update, "the rules of chain BTPLAN-PRE-home"},
 			} {
@@ -222,6 +166,8 @@ func TestLabIptablesDrift(t *testing.T) {
 					}
 					g.make(t, rules...)
 					passes(t, nat.Client, "tcp", 6889, "seedbox tcp 6889 from "+lab.ClientWAN)
+					passes6(t, nat.Client, "tcp", 6889, "seedbox tcp 6889 from "+lab.ClientWAN6)
+					passes6(t, nat.Client, "udp", 7000, "seedbox udp 7001 from "+lab.ClientWAN6)
 				})
 			}
 			t.Run("another interface configured", func(t *testing.T) {
@@ -232,49 +178,6 @@ func TestLabIptablesDrift(t *testing.T) {
 					t.Errorf("said %q, drift %t", said, p.Resources[0].Drift)
 				}
 			})
-		})
-	}
-}
-
-// Two applies at once end in one of the two wanted states, on tables that were
-// empty and on such as have rules of ours.
-func TestLabIptablesRace(t *testing.T) {
-	lab.Need(t, "iptables-nft", "iptables-legacy")
-	for _, variant := range []string{"nft", "legacy"} {
-		t.Run(variant, func(t *testing.T) {
-			t.Parallel()
-			nat := lab.NewNAT(t)
-			nat.Gateway.Sh(clean(variant) + dropping(variant) + withoutNft)
-			ctx := context.Background()
-			for round := range 10 {
-				if round%2 == 0 {
-					openInside(t, nat.Gateway, "home", "wan0").make(t)
-				}
-				racers := []inside{openInside(t, nat.Gateway, "home", "wan0"), openInside(t, nat.Gateway, "home", "wan0")}
-				var after []plan.Rule
-				var changes [][]plan.Change
-				for i, g := range racers {
-					after = append(after, forward(t, plan.TCP, fmt.Sprint(6000+round*10+i), lab.SeedboxLAN+":6881"))
-					p := g.plan(t, after[i])
-					changes = append(changes, p.Pending()[0].Changes)
-				}
-				errs := make([]error, len(racers))
-				var wait sync.WaitGroup
-				for i, g := range racers {
-					wait.Go(func() { errs[i] = g.Apply(ctx, changes[i], func(plan.Change, error) {}) })
-				}
-				wait.Wait()
-				won := 0
-				if errs[0] != nil {
-					won = 1
-				}
-				if errs[won] != nil || !errors.Is(errs[1-won], providers.ErrConflict) {
-					t.Fatalf("round %d: %v", round, errs)
-				}
-				if left := racers[won].plan(t, after[won]).Pending(); len(left) > 0 {
-					t.Fatalf("round %d: not what the winner wanted: %+v", round, left)
-				}
-			}
 		})
 	}
 }
@@ -301,6 +204,8 @@ func TestLabIptablesUndo(t *testing.T) {
 			}
 			one := []plan.Rule{forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881")}
 			two := []plan.Rule{forward(t, plan.TCP, "6885", lab.DesktopLAN+":6885"), forward(t, plan.UDP, "7000-7009", lab.SeedboxLAN+":8000")}
+			six := []plan.Rule{forward(t, plan.TCP, "6885", "["+lab.DesktopLAN6+"]:6885"), forward(t, plan.UDP, "7000-7009", "["+lab.SeedboxLAN6+"]:8000")}
+			both := slices.Concat(two, six)
 			for _, step := range []struct {
 				name      string
 				from, to  []plan.Rule
@@ -308,9 +213,13 @@ func TestLabIptablesUndo(t *testing.T) {
 			}{
 				{"create", nil, one, ""},
 				{"update", one, two, ""},
-				{"destroy", two, nil, ""},
+				{"IPv6 comes", two, both, ""},
+				{"IPv4 goes", both, six, ""},
+				{"destroy", six, nil, ""},
 				{"half a create", nil, one, "iptables -t nat -N BTPLAN-PRE-home"},
 				{"half an update", one, two, "for c in $(iptables -t nat -S | sed -n 's/^-N \\(BTPLAN-[0-9a-f]*-.*\\)/\\1/p'); do iptables -t nat -E $c BTPLAN-OTHER; done"},
+				{"IPv6 half", one, both, "ip6tables -t nat -N BTPLAN-DNAT-home"},
+				{"IPv6 goes but for a half", both, one, "for c in $(ip6tables -t nat -S | sed -n 's/^-N \\(BTPLAN-[0-9a-f]*-.*\\)/\\1/p'); do ip6tables -t nat -E $c BTPLAN-OTHER; done"},
 			} {
 				g.make(t, step.from...)
 				p := g.plan(t, step.to...)
@@ -341,7 +250,7 @@ func TestLabIptablesUndo(t *testing.T) {
 				}
 				nat.Gateway.Sh("! ls /run/btplan/*")
 				if step.meanwhile != "" {
-					nat.Gateway.Sh(strings.ReplaceAll(script, withoutNft, "") + "iptables -t nat -F; iptables -t nat -X; iptables -F; iptables -X\n" + script)
+					nat.Gateway.Sh(strings.ReplaceAll(script, withoutNft, "") + "for I in iptables ip6tables; do $I -t nat -F; $I -t nat -X; $I -F; $I -X; done\n" + script)
 				}
 			}
 		})
@@ -362,7 +271,10 @@ func TestLabIptablesBoot(t *testing.T) {
 			nat.Gateway.Sh(script)
 			g := openInside(t, nat.Gateway, "home", "wan0")
 			g.backend = withIptables
-			rules := []plan.Rule{forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000-7009", lab.SeedboxLAN+":8000")}
+			rules := []plan.Rule{
+				forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000-7009", lab.SeedboxLAN+":8000"),
+				forward(t, plan.TCP, "6881-6889", "["+lab.SeedboxLAN6+"]:6881"), forward(t, plan.TCP, "16885", "["+lab.SeedboxLAN6+"]:6885"),
+			}
 			g.make(t, rules[0])
 			older := g.last.bootScript(g.last.entries, g.last.generation)
 			g.make(t, rules...)
@@ -370,7 +282,7 @@ func TestLabIptablesBoot(t *testing.T) {
 			for what, then := range map[string]string{
 				"after a boot":         script + boot,
 				"again":                boot,
-				"after a reload":       "iptables -F FORWARD\n" + strings.Join(strings.SplitAfter(dropping(name), "\n")[:4], "") + boot,
+				"after a reload":       "iptables -F FORWARD\nip6tables -F FORWARD\n" + filterOf(dropping(name)) + boot,
 				"over others of ours":  older + boot,
 				"after a boot, again ": script + boot + boot,
 			} {
@@ -382,10 +294,67 @@ func TestLabIptablesBoot(t *testing.T) {
 					t.Errorf("%s there is to do: %+v", what, left)
 				}
 				passes(t, nat.Client, "tcp", 6885, "seedbox tcp 6885 from "+lab.ClientWAN)
+				passes6(t, nat.Client, "tcp", 6885, "seedbox tcp 6885 from "+lab.ClientWAN6)
+				passes6(t, nat.Client, "tcp", 16885, "seedbox tcp 6885 from "+lab.ClientWAN6)
 				if after := dump(nat.Gateway); after != before {
 					t.Errorf("%s the gateway has\n%s\nand had\n%s", what, after, before)
 				}
 			}
+		})
+	}
+}
+
+// A chain in which packets are marked may drop them too. What it does to those
+// that it lets pass, it goes on doing.
+func TestLabIptablesMangle(t *testing.T) {
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	for name, test := range map[string]struct{ variant, then string }{
+		"nft":        {"nft", withoutNft},
+		"legacy":     {"legacy", withoutNft},
+		"nft is too": {"nft", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nat := lab.NewNAT(t)
+			nat.Seedbox.Listen("tcp", 6881, 6882)
+			nat.Gateway.Sh(clean(test.variant) + `for I in iptables ip6tables; do
+	$I -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1111
+	$I -t mangle -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+	$I -t mangle -A FORWARD -i wan0 -j DROP
+done
+` + test.then)
+			before := dump(nat.Gateway)
+			g := openInside(t, nat.Gateway, "home", "wan0")
+			g.backend = withIptables
+			rules := []plan.Rule{forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"), forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881")}
+			check := func(when string) {
+				t.Helper()
+				passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
+				passes6(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN6)
+				passes6(t, nat.Client, "tcp", 6882, "")
+				for _, command := range []string{"iptables", "ip6tables"} {
+					chain := nat.Gateway.Sh(command + " -t mangle -S FORWARD")
+					order := []int{strings.Index(chain, "BTPLAN-MARK-home"), strings.Index(chain, "TCPMSS"), strings.Index(chain, "-j ACCEPT"), strings.Index(chain, "-j DROP")}
+					if !slices.IsSorted(order) || order[0] < 0 || strings.Count(chain, "btplan:hook:home") != 2 {
+						t.Errorf("%s: chain FORWARD of mangle is in the wrong order:\n%s", when, chain)
+					}
+				}
+			}
+			g.make(t, rules...)
+			check("created")
+			for _, command := range []string{"iptables", "ip6tables"} {
+				nat.Gateway.Sh(command + " -t mangle -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT")
+				if p := g.plan(t, rules...); len(p.Pending()) != 1 || !strings.Contains(p.Resources[0].Changes[0].Because, "chain FORWARD of table mangle of "+command) {
+					t.Errorf("%s: the hook is gone: %+v", command, p.Pending())
+				}
+				g.make(t, rules...)
+				check("mended")
+			}
+			boot := g.last.bootScript(g.last.entries, g.last.generation)
+			nat.Gateway.Sh("set +e\niptables -t mangle -D FORWARD 1; ip6tables -t mangle -D FORWARD 1\n" + boot)
+			check("booted")
+			g.make(t)
+			sameDump(t, nat.Gateway, before)
 		})
 	}
 }

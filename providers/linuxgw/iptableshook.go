@@ -7,24 +7,45 @@ import (
 	"github.com/btplan/btplan/internal/iptables"
 )
 
-// iptablesHook is a hook in the chain FORWARD of one variant of iptables.
+// iptablesHook is a hook in one chain FORWARD of one variant of iptables, for
+// one IP version.
 type iptablesHook struct {
 	on      program
+	table   string
 	comment string
 	needed  bool // the chain may drop forwarded packets
 	count   int  // of our rules in it
 	works   bool // one of them stands above everything that may drop
+	at      int  // where it has to be inserted
 }
 
-// findIptablesHooks gives the hook in the chain FORWARD if there is one or has
-// to be.
-func findIptablesHooks(on program, s *iptables.Save, comment string) []iptablesHook {
-	filter := s.Table("filter")
-	c, found := filter.Chain("FORWARD")
-	if !found {
-		return nil
+// findIptablesHooks gives the hooks in the chains FORWARD that have one or need
+// one. At home the one in filter leads to us anyway; and in mangle our rules that
+// mark packets have to come before.
+func findIptablesHooks(on program, s *iptables.Save, comment string, isHome bool) []iptablesHook {
+	var out []iptablesHook
+	for _, table := range []string{"mangle", "filter"} {
+		if isHome && table == "filter" {
+			continue
+		}
+		h := iptablesHook{on: on, table: table, comment: comment, at: 1}
+		if isHome {
+			h.at = 2
+		}
+		if h.find(s.Table(table)); h.needed || h.count > 0 {
+			out = append(out, h)
+		}
 	}
-	h := iptablesHook{on: on, comment: comment, needed: c.Policy != "ACCEPT"}
+	return out
+}
+
+// find looks through the chain.
+func (h *iptablesHook) find(t iptables.Table) {
+	c, found := t.Chain("FORWARD")
+	if !found {
+		return
+	}
+	h.needed = c.Policy != "ACCEPT"
 	want := mustParse("-A FORWARD" + h.spec())
 	dropSeen := false
 	for _, r := range c.Rules {
@@ -32,14 +53,18 @@ func findIptablesHooks(on program, s *iptables.Save, comment string) []iptablesH
 		case r.Same(want):
 			h.count++
 			h.works = h.works || !dropSeen
-		case stops(filter, r, passTargets):
+		case r.Comment() == h.comment: // which leads to our chain
+		case stops(t, r, passTargets):
 			dropSeen, h.needed = true, true
+		case h.table == "mangle" && !dropSeen:
+			h.at++ // what it does to packets, such as to clamp their MSS, it goes on doing
 		}
 	}
-	if !h.needed && h.count == 0 {
-		return nil
-	}
-	return []iptablesHook{h}
+}
+
+// serves says whether packets of some of these entries come by the chain.
+func (h iptablesHook) serves(entries []entry) bool {
+	return h.on.six && hasIPv6(entries) || !h.on.six && hasIPv4(entries)
 }
 
 // harmless are the targets of iptables after which a packet goes on to the
@@ -68,7 +93,7 @@ func stops(t iptables.Table, r iptables.Rule, targets []string) bool {
 
 // String is the chain, for messages.
 func (h iptablesHook) String() string {
-	return fmt.Sprintf("chain FORWARD of %s", h.on.command)
+	return fmt.Sprintf("chain FORWARD of table %s of %s", h.table, h.on.command)
 }
 
 // spec is the rule that lets marked packets pass.
@@ -82,12 +107,12 @@ func (h iptablesHook) set(wanted bool) string {
 	if wanted && h.works && h.count == 1 || !wanted && h.count == 0 {
 		return ""
 	}
-	lines := "*filter\n"
+	lines := "*" + h.table + "\n"
 	for range h.count {
 		lines += "-D FORWARD" + h.spec() + "\n"
 	}
 	if wanted {
-		lines += "-I FORWARD 1" + h.spec() + "\n"
+		lines += fmt.Sprintf("-I FORWARD %d%s\n", h.at, h.spec())
 	}
 	return fmt.Sprintf("%s <<'END' || return\n%sCOMMIT\nEND\n", h.on.restore(), lines)
 }
@@ -96,16 +121,26 @@ func (h iptablesHook) set(wanted bool) string {
 func (h iptablesHook) undo() string {
 	switch {
 	case h.needed && h.count == 0: // the change has made it
-		return fmt.Sprintf("%s -w -D FORWARD%s 2>/dev/null\n", h.on.command, h.spec())
+		return h.command("-D") + h.spec() + " 2>/dev/null\n"
 	case h.works: // the change may have removed it
 		return h.ensure()
 	}
 	return ""
 }
 
-// ensure spells the command that inserts h unless it is there.
+// ensure spells the command that inserts h unless it is there: at the top, where
+// the chain has become too short for its place.
 func (h iptablesHook) ensure() string {
-	return fmt.Sprintf("%[1]s -w -C FORWARD%[2]s 2>/dev/null || %[1]s -w -I FORWARD 1%[2]s\n", h.on.command, h.spec())
+	insert := fmt.Sprintf("%s %d%s", h.command("-I"), h.at, h.spec())
+	if h.at > 1 {
+		insert = fmt.Sprintf("%s 2>/dev/null || %s 1%s", insert, h.command("-I"), h.spec())
+	}
+	return fmt.Sprintf("%s%s 2>/dev/null || %s\n", h.command("-C"), h.spec(), insert)
+}
+
+// command begins a command that does something to the chain.
+func (h iptablesHook) command(do string) string {
+	return fmt.Sprintf("%s -w -t %s %s FORWARD", h.on.command, h.table, do)
 }
 
 // mustParse reads a rule that we have spelled ourselves.

@@ -1,7 +1,6 @@
 package linuxgw
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -23,46 +22,71 @@ func readIptablesLegacy(g *gateway, f *facts, wan string) (*holding, error) {
 // readChains reads our chains in one variant of iptables; nil where that isn't
 // there or wasn't listed.
 func readChains(g *gateway, f *facts, v variant, wan string) (*holding, error) {
-	save := f.saves[v]
-	if save == nil {
+	if f.saves[v] == nil {
 		return nil, nil
 	}
-	c := &ownChains{on: f.commands[v], project: g.project, wan: wan, tables: map[string]chainSet{}, printed: f.ownLines[v]}
+	c := &ownChains{
+		on: f.commands[v], on6: f.six.commands[v], no6: f.noIptables6(v),
+		project: g.project, wan: wan, tables: map[tableID]chainSet{}, printed: f.ownLines[v],
+	}
+	saves := map[bool]*iptables.Save{false: f.saves[v]}
+	if c.no6 == "" {
+		saves[true] = f.six.saves[v]
+		c.printed = slices.Concat(c.printed, f.six.ownLines[v])
+	}
 	h := &holding{filter: c}
-	for _, name := range builtIn {
-		set, err := c.readTable(save.Table(name))
+	for _, t := range builtIn {
+		save := saves[t.six]
+		if save == nil {
+			continue
+		}
+		set, err := c.readTable(t, save.Table(t.name))
 		if err != nil {
 			return nil, fmt.Errorf("%s can't be made sense of: %w. If nothing else is of use, flush them by hand and apply again", c, err)
 		}
-		c.tables[name] = set
+		c.tables[t] = set
 		h.exists = h.exists || set.exists
 	}
 	var err error
-	if c.hooks, err = findHooks(g, f, &v); err != nil || !h.exists {
+	if c.hooks, err = findHooks(g, f, c); err != nil || !h.exists {
 		return h, err
 	}
-	nat := save.Table("nat")
-	if h.entries, err = readDNAT(nat, chainName(dnatChain, g.project)); err != nil {
-		return nil, fmt.Errorf("%s can't be made sense of: %w. If nothing else is of use, flush it by hand and apply again", chainName(dnatChain, g.project), err)
+	if h.entries, err = readForwards(saves, g.project); err != nil {
+		return nil, err
 	}
 	h.generation = c.tables[builtIn[0]].generation
 	was := *c // to compare with, for another interface is nobody's mistake
-	if pre, found := nat.Chain(chainName(preChain, g.project)); found && len(pre.Rules) > 0 {
+	if pre, found := f.saves[v].Table("nat").Chain(chainName(preChain, g.project)); found && len(pre.Rules) > 0 {
 		if iface := pre.Rules[0].Value("-i"); interfaceName.MatchString(iface) && iface != wan {
 			was.wan = iface
 			h.outdated = fmt.Sprintf("it is for packets from %s; the WAN interface is %s", iface, wan)
 		}
 	}
 	h.blocked = map[string]bool{}
-	h.drift = was.findDrift(save, h)
+	h.drift = was.findDrift(saves, h)
 	return h, nil
+}
+
+// noIptables6 says why a variant of iptables can't hold rules for IPv6, and
+// what to do; empty: it can.
+func (f *facts) noIptables6(v variant) string {
+	save := f.six.saves[v]
+	if save == nil {
+		return fmt.Sprintf("the gateway has %s, but no %s: install it there (it comes with the package iptables, on OpenWrt as ip6tables)", f.commands[v].command, commandOf(f.commands[v].command, true))
+	}
+	for _, name := range save.Incompatible {
+		if slices.Contains(builtIn, tableID{true, name}) {
+			return fmt.Sprintf("the gateway's IPv6 table %s holds something of nft that %s can't list, and can't work beside: set backend = \"nftables\"", name, f.six.commands[v].command)
+		}
+	}
+	return ""
 }
 
 // generationName is what a generation looks like.
 var generationName = regexp.MustCompile(`^[0-9a-f]{1,19}$`)
 
 // readTable reads what one table holds of ours, to be spelled again as it is.
-func (c *ownChains) readTable(t iptables.Table) (chainSet, error) {
+func (c *ownChains) readTable(id tableID, t iptables.Table) (chainSet, error) {
 	set := chainSet{rules: map[string][]string{}}
 	for _, chain := range t.Chains {
 		if name, found := strings.CutPrefix(chain.Name, generationChain(c.project, "")); found && generationName.MatchString(name) {
@@ -71,7 +95,7 @@ func (c *ownChains) readTable(t iptables.Table) (chainSet, error) {
 	}
 	for _, k := range kinds {
 		chain, found := t.Chain(chainName(k.name, c.project))
-		if !found || k.table != t.Name {
+		if !found || k.table != id {
 			continue
 		}
 		set.exists = true
@@ -87,24 +111,24 @@ func (c *ownChains) readTable(t iptables.Table) (chainSet, error) {
 
 // findDrift says what is wrong with our chains and the ways to them. What
 // concerns the packets of some entries only is noted in h.blocked.
-func (c *ownChains) findDrift(save *iptables.Save, h *holding) string {
+func (c *ownChains) findDrift(saves map[bool]*iptables.Save, h *holding) string {
 	want := c.want(h.entries, "")
 	generation := c.tables[builtIn[0]].generation
 	for _, k := range kinds {
 		if !want[k.table].exists {
 			continue
 		}
-		t, name := save.Table(k.table), chainName(k.name, c.project)
+		t, name := saves[k.table.six].Table(k.table.name), chainName(k.name, c.project)
 		chain, found := t.Chain(name)
 		switch {
 		case !found:
-			return fmt.Sprintf("chain %s is missing", name)
+			return fmt.Sprintf("chain %s of table %s is missing", name, k.table)
 		case c.tables[k.table].generation != generation:
 			return fmt.Sprintf("table %s was not written together with table %s", k.table, builtIn[0])
 		case k.from != "" && !c.isReached(t, k):
-			return fmt.Sprintf("the rule of chain %s that leads to %s is missing or too far down", k.from, name)
+			return fmt.Sprintf("the rule of chain %s of table %s that leads to %s is missing or too far down", k.from, k.table, name)
 		case !h.compare(k, chain, want[k.table].rules[k.name]):
-			return fmt.Sprintf("the rules of chain %s were changed", name)
+			return fmt.Sprintf("the rules of chain %s of table %s were changed", name, k.table)
 		}
 	}
 	return c.hooks.drift(h.entries)
@@ -142,7 +166,7 @@ func (h *holding) compare(k kind, has iptables.Chain, want []string) bool {
 			machine = rules[key].Value("-s")
 		}
 		p, err := netip.ParsePrefix(machine)
-		if err != nil {
+		if err != nil || !p.IsSingleIP() {
 			return false
 		}
 		h.blocked[passTarget(p.Addr(), plan.Protocol(rules[key].Value("-p")))] = true
@@ -170,62 +194,4 @@ func (c *ownChains) isReached(t iptables.Table, k kind) bool {
 		}
 	}
 	return false
-}
-
-// readDNAT reads the forwards of one chain.
-func readDNAT(t iptables.Table, name string) ([]entry, error) {
-	chain, _ := t.Chain(name)
-	var out []entry
-	for _, r := range chain.Rules {
-		e, err := readForward(r)
-		if err != nil {
-			return nil, fmt.Errorf("the rule %q: %w", r, err)
-		}
-		out = append(out, e)
-	}
-	return joinEntries(out), nil
-}
-
-// readForward reads one rule that dnatRules has spelled, or one like it.
-func readForward(r iptables.Rule) (entry, error) {
-	for _, o := range r.Options {
-		if o.Not || !slices.Contains([]string{"-p", "-s", "-m", "-j", "--dport", "--comment", "--to-destination"}, o.Name) {
-			return entry{}, fmt.Errorf("it has %s", o.Name)
-		}
-	}
-	e := entry{plan.Rule{Kind: plan.Forward, Protocol: plan.Protocol(r.Value("-p"))}, r.Comment()}
-	var err error
-	if e.rule.Ports, err = parsePorts(r.Value("--dport")); err != nil {
-		return e, err
-	}
-	source := netip.MustParsePrefix(anywhere(false))
-	if s := r.Value("-s"); s != "" {
-		if source, err = netip.ParsePrefix(s); err != nil {
-			return e, err
-		}
-	}
-	e.rule.Sources = []netip.Prefix{source}
-	to := r.Value("--to-destination")
-	if addr, addrErr := netip.ParseAddr(to); addrErr == nil {
-		e.rule.To = netip.AddrPortFrom(addr, e.rule.Ports.First)
-	} else if e.rule.To, err = netip.ParseAddrPort(to); err != nil {
-		return e, err
-	} else if e.rule.Ports.Count() != 1 {
-		return e, errors.New("it leads a range to one port")
-	}
-	if r.Target() != "DNAT" || !e.rule.To.Addr().Is4() {
-		return e, errors.New("it leads to no IPv4 address")
-	}
-	check := e.rule
-	check.Sources = nil // not joined yet
-	return e, check.Check()
-}
-
-// parsePorts reads 6881 or 6881:6889. (A range without an end, 6881:, is
-// printed with its end.)
-func parsePorts(s string) (plan.PortRange, error) {
-	if strings.Contains(s, "-") {
-		return plan.PortRange{}, fmt.Errorf("%q is not a range of ports", s)
-	}
-	return plan.ParsePortRange(strings.Replace(s, ":", "-", 1))
 }

@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// inside is a gateway of the lab, worked on from within.
+// inside is a gateway of the lab, and the host on which btplan works on it:
+// the gateway itself, or another.
 type inside struct {
 	*gateway
 	host *lab.Host
@@ -28,11 +29,25 @@ type inside struct {
 
 func openInside(t *testing.T, host *lab.Host, project, wan string) inside {
 	t.Helper()
+	return openBy(t, host, remote.Target{Local: true}, project, wan)
+}
+
+// openOver opens the gateway for a host that may log in to it by SSH.
+func openOver(t *testing.T, host *lab.Host, project, wan string) inside {
+	t.Helper()
+	return openBy(t, host, remote.Target{
+		Host: lab.GatewayLAN, User: "root", Direct: true,
+		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
+	}, project, wan)
+}
+
+func openBy(t *testing.T, host *lab.Host, target remote.Target, project, wan string) inside {
+	t.Helper()
 	body := cty.NullVal(cty.String)
 	if wan != "" {
 		body = cty.StringVal(wan)
 	}
-	runner := remote.Open(remote.Target{Local: true})
+	runner := remote.Open(target)
 	t.Cleanup(func() { _ = runner.Close() })
 	d, err := open(providers.Settings{
 		Project: project,
@@ -125,136 +140,32 @@ func (g inside) plan(t *testing.T, rules ...plan.Rule) *plan.Plan {
 	return p
 }
 
-// passes checks whether a packet gets through, and where to.
+// passes checks whether a packet to the gateway gets through, and where to.
 func passes(t *testing.T, from *lab.Host, protocol string, port uint16, want string) {
+	t.Helper()
+	passesTo(t, from, lab.GatewayWAN, protocol, port, want)
+}
+
+// passes6 checks whether a packet to the seedbox gets through over IPv6.
+func passes6(t *testing.T, from *lab.Host, protocol string, port uint16, want string) {
+	t.Helper()
+	passesTo(t, from, lab.SeedboxLAN6, protocol, port, want)
+}
+
+func passesTo(t *testing.T, from *lab.Host, addr, protocol string, port uint16, want string) {
 	t.Helper()
 	wait := lab.Patient
 	if want == "" {
 		wait = lab.Brief
 	}
-	to := netip.AddrPortFrom(netip.MustParseAddr(lab.GatewayWAN), port)
+	to := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
 	answer, err := from.Probe(protocol, to.String(), wait)
 	got := ""
 	if err == nil {
 		got = fmt.Sprintf("%s %s %d from %s", answer.Host, answer.Protocol, answer.Port, answer.Peer.Addr())
 	}
 	if got != want {
-		t.Errorf("%s %s %d: got %q (%v), want %q", from.Name, protocol, port, got, err, want)
-	}
-}
-
-func TestLabForward(t *testing.T) {
-	nat := lab.NewNAT(t)
-	nat.Seedbox.Listen("tcp", 6880, 6881, 6885, 6889, 6890)
-	nat.Seedbox.Listen("udp", 6881, 6889, 6890)
-	nat.Desktop.Listen("tcp", 6881)
-	before := nat.Gateway.RuleSet()
-	g := openInside(t, nat.Gateway, "home", "wan0")
-	passes(t, nat.Client, "tcp", 6881, "")
-
-	// Both protocols, to the same ports; shut beside them.
-	g.make(t,
-		forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"),
-		forward(t, plan.UDP, "6881-6889", lab.SeedboxLAN+":6881"))
-	passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
-	passes(t, nat.Stranger, "tcp", 6889, "seedbox tcp 6889 from "+lab.StrangerWAN)
-	passes(t, nat.Client, "udp", 6889, "seedbox udp 6889 from "+lab.ClientWAN)
-	passes(t, nat.Client, "tcp", 6880, "")
-	passes(t, nat.Client, "tcp", 6890, "")
-	passes(t, nat.Client, "udp", 6890, "")
-
-	// From inside by the WAN address, from the machine itself too; the
-	// gateway's LAN address remains the gateway's.
-	passes(t, nat.Desktop, "tcp", 6881, "seedbox tcp 6881 from "+lab.GatewayLAN)
-	passes(t, nat.Seedbox, "udp", 6881, "seedbox udp 6881 from "+lab.GatewayLAN)
-	if answer, err := nat.Desktop.Probe("tcp", lab.GatewayLAN+":6881", lab.Brief); err == nil {
-		t.Errorf("the gateway's LAN address is forwarded: %s", answer)
-	}
-
-	// A shifted range keeps its offset.
-	g.make(t, forward(t, plan.TCP, "16881-16889", lab.SeedboxLAN+":6881"))
-	passes(t, nat.Client, "tcp", 16881, "seedbox tcp 6881 from "+lab.ClientWAN)
-	passes(t, nat.Client, "tcp", 16885, "seedbox tcp 6885 from "+lab.ClientWAN)
-	passes(t, nat.Client, "tcp", 16889, "seedbox tcp 6889 from "+lab.ClientWAN)
-	passes(t, nat.Desktop, "tcp", 16885, "seedbox tcp 6885 from "+lab.GatewayLAN)
-	passes(t, nat.Client, "tcp", 16890, "")
-	passes(t, nat.Client, "tcp", 6881, "")
-
-	// Narrowed to one, and led elsewhere.
-	g.make(t, forward(t, plan.TCP, "6881", lab.DesktopLAN+":6881"))
-	passes(t, nat.Client, "tcp", 6881, "desktop tcp 6881 from "+lab.ClientWAN)
-
-	// For some only. Two ways to the same port differ in who may use them.
-	g.make(t,
-		forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881", lab.ClientWAN+"/32"),
-		forward(t, plan.TCP, "7885", lab.SeedboxLAN+":6885"))
-	passes(t, nat.Client, "tcp", 6885, "seedbox tcp 6885 from "+lab.ClientWAN)
-	passes(t, nat.Stranger, "tcp", 6885, "")
-	passes(t, nat.Stranger, "tcp", 7885, "seedbox tcp 6885 from "+lab.StrangerWAN)
-
-	g.make(t)
-	passes(t, nat.Client, "tcp", 6885, "")
-	if after := nat.Gateway.RuleSet(); after != before {
-		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
-	}
-}
-
-// Over IPv6 packets come for the machine itself: what is wanted is a way
-// through, and other ports only where they are shifted.
-func TestLabForward6(t *testing.T) {
-	t.Parallel()
-	nat := lab.NewNAT(t)
-	nat.Seedbox.Listen("tcp", 6881, 6885, 6889, 6890)
-	nat.Seedbox.Listen("udp", 6881, 6885)
-	before := nat.Gateway.RuleSet()
-	g := openInside(t, nat.Gateway, "home", "wan0")
-	passes6 := func(from *lab.Host, protocol string, port uint16, want string) {
-		t.Helper()
-		wait := lab.Patient
-		if want == "" {
-			wait = lab.Brief
-		}
-		to := netip.AddrPortFrom(netip.MustParseAddr(lab.SeedboxLAN6), port)
-		answer, err := from.Probe(protocol, to.String(), wait)
-		got := ""
-		if err == nil {
-			got = fmt.Sprintf("%s %d from %s", answer.Protocol, answer.Port, answer.Peer.Addr())
-		}
-		if got != want {
-			t.Errorf("%s %s %d: got %q (%v), want %q", from.Name, protocol, port, got, err, want)
-		}
-	}
-	to := "[" + lab.SeedboxLAN6 + "]"
-	passes6(nat.Client, "tcp", 6881, "")
-
-	g.make(t, forward(t, plan.TCP, "6881-6889", to+":6881"), forward(t, plan.UDP, "6881", to+":6881"),
-		forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
-	passes6(nat.Client, "tcp", 6881, "tcp 6881 from "+lab.ClientWAN6)
-	passes6(nat.Client, "tcp", 6889, "tcp 6889 from "+lab.ClientWAN6)
-	passes6(nat.Client, "udp", 6881, "udp 6881 from "+lab.ClientWAN6)
-	passes6(nat.Client, "tcp", 6890, "")
-	passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
-
-	// Shifted: the port outside leads to another one, which stays shut itself.
-	g.make(t, forward(t, plan.TCP, "16881-16889", to+":6881"), forward(t, plan.UDP, "16885", to+":6885"))
-	passes6(nat.Client, "tcp", 16885, "tcp 6885 from "+lab.ClientWAN6)
-	passes6(nat.Client, "udp", 16885, "udp 6885 from "+lab.ClientWAN6)
-	passes6(nat.Client, "tcp", 6885, "")
-	passes6(nat.Client, "tcp", 16890, "")
-
-	g.make(t, forward(t, plan.TCP, "6881", to+":6881", lab.ClientWAN6+"/128"), forward(t, plan.TCP, "16885", to+":6885", lab.StrangerWAN6+"/128"))
-	passes6(nat.Client, "tcp", 6881, "tcp 6881 from "+lab.ClientWAN6)
-	passes6(nat.Stranger, "tcp", 6881, "")
-	passes6(nat.Stranger, "tcp", 16885, "tcp 6885 from "+lab.StrangerWAN6)
-	passes6(nat.Client, "tcp", 16885, "")
-
-	nat.Gateway.Sh("nft flush set inet btplan_home accept6")
-	if p := g.plan(t, forward(t, plan.TCP, "6881", to+":6881"), forward(t, plan.TCP, "16885", to+":6885")); len(p.Pending()) == 0 {
-		t.Error("the accept is gone, and the plan is empty")
-	}
-	g.make(t)
-	if after := nat.Gateway.RuleSet(); after != before {
-		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("%s %s %s: got %q (%v), want %q", from.Name, protocol, to, got, err, want)
 	}
 }
 
@@ -276,32 +187,42 @@ E`,
 		"a chain that sets the mark": `nft -f - <<'E'
 table ip m { chain f { type filter hook forward priority -150; policy accept; meta mark set 0x7; }; }
 E`,
+		"only ip6tables-nft":    `nft flush ruleset; ip6tables-nft -P FORWARD DROP; ip6tables-nft -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT`,
+		"only ip6tables-legacy": `nft flush ruleset; ip6tables-legacy -P FORWARD DROP; ip6tables-legacy -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT`,
+		"mangle of legacy": `nft flush ruleset
+for I in iptables-legacy ip6tables-legacy; do
+	$I -t mangle -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+	$I -t mangle -A FORWARD -i wan0 -j DROP
+done`,
 		"nothing that drops":    `nft flush ruleset; nft 'add table ip f; add chain ip f c { type filter hook forward priority 0; policy accept; }; add rule ip f c counter accept'`,
 		"no rules of its own":   `nft flush ruleset`,
 		"a drop above the hook": `nft insert rule inet filter forward iifname wan0 ct state new drop`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lab.Need(t, "iptables-nft")
-			nat := lab.NewNAT(t)
+			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+			m := matrix{lab.NewNAT(t)}
+			nat := m.NAT
 			nat.Seedbox.Listen("tcp", 6881, 6882)
 			nat.Seedbox.Listen("udp", 6881)
 			nat.Gateway.Sh(script)
-			before := nat.Gateway.RuleSet()
+			before := m.foreign()
 			g := openInside(t, nat.Gateway, "home", "wan0")
 			rules := []plan.Rule{
 				forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"),
 				forward(t, plan.UDP, "6881", lab.SeedboxLAN+":6881"),
+				forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881"),
 			}
 			g.make(t, rules...)
 			for range 2 { // and once more after the same again
 				passes(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN)
 				passes(t, nat.Client, "udp", 6881, "seedbox udp 6881 from "+lab.ClientWAN)
 				passes(t, nat.Client, "tcp", 6882, "")
+				passes6(t, nat.Client, "tcp", 6881, "seedbox tcp 6881 from "+lab.ClientWAN6)
 				g.make(t, rules...)
 			}
 			g.make(t)
-			if after := nat.Gateway.RuleSet(); after != before {
+			if after := m.foreign(); after != before {
 				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 			}
 		})
@@ -312,7 +233,10 @@ func TestLabDrift(t *testing.T) {
 	nat := lab.NewNAT(t)
 	nat.Seedbox.Listen("tcp", 6881, 6889)
 	g := openInside(t, nat.Gateway, "home", "wan0")
-	rules := []plan.Rule{forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000", lab.SeedboxLAN+":7001")}
+	rules := []plan.Rule{
+		forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000", lab.SeedboxLAN+":7001"),
+		forward(t, plan.TCP, "6881-6889", "["+lab.SeedboxLAN6+"]:6881"),
+	}
 	const table = "inet btplan_home"
 	for name, test := range map[string]struct {
 		script string
@@ -325,6 +249,7 @@ func TestLabDrift(t *testing.T) {
 		"rules flushed":       {`nft flush chain ` + table + ` forward`, plan.Update, "the rules of chain forward"},
 		"chain changed":       {`nft flush chain ` + table + ` postrouting; nft delete chain ` + table + ` postrouting`, plan.Update, "chain postrouting of table inet btplan_home is missing"},
 		"element deleted":     {`nft delete element ` + table + ` shift4 '{ udp . 7000 . 0.0.0.0/0 }'`, plan.Update, "changed on the gateway"},
+		"IPv6 accept deleted": {`nft flush set ` + table + ` accept6`, plan.Update, "changed on the gateway"},
 		"own rules reloaded":  {`nft -f /etc/nftables.conf`, plan.Create, ""},
 		"table deleted":       {`nft delete table ` + table, plan.Create, ""},
 		"generation deleted":  {`nft delete chain ` + table + ` $(nft list table ` + table + ` | sed -n 's/.*chain \(generation_[0-9a-f]*\).*/\1/p')`, plan.NoOp, ""},
@@ -359,7 +284,18 @@ func TestLabForeignForwards(t *testing.T) {
 	lab.Need(t, "iptables-nft")
 	nat.Gateway.Sh(`iptables-nft -t nat -A PREROUTING -i wan0 -p tcp --dport 80:85 -j DNAT --to 192.168.77.12:80
 iptables-nft -t nat -A PREROUTING -i lan0 -p tcp --dport 443 -j REDIRECT --to-port 3128
+ip6tables-nft -t nat -A PREROUTING -i wan0 -d fd77::12 -p tcp --dport 8443 -j DNAT --to [fd77::12]:443
 nft -f - <<'E'
+table ip6 mine {
+	chain pre { type nat hook prerouting priority dstnat; iifname "wan0" ip6 daddr fd77::12 tcp dport 9090 dnat to [fd77::12]:90; }
+}
+table inet both {
+	chain pre { type nat hook prerouting priority dstnat + 1;
+		udp dport 9191 redirect to :91
+		ip6 daddr fd77::12 tcp dport 9292 redirect to :92
+		meta nfproto ipv4 tcp dport 9393 redirect to :93
+	}
+}
 table ip mine {
 	map m { type inet_service : ipv4_addr . inet_service; flags interval; elements = { 99 : 192.168.77.12 . 99, 200-300 : 192.168.77.12 . 300 }; }
 	chain pre { type nat hook prerouting priority dstnat;
@@ -397,15 +333,28 @@ E`)
 		forward(t, plan.TCP, "8093", lab.SeedboxLAN+":8093"),
 		forward(t, plan.TCP, "5009-5010", lab.SeedboxLAN+":5009"),
 		forward(t, plan.TCP, "9000", lab.SeedboxLAN+":9000"),
+		forward(t, plan.TCP, "8443", "["+lab.SeedboxLAN6+"]:8443"),
+		forward(t, plan.TCP, "9090", "["+lab.SeedboxLAN6+"]:9090"),
+		forward(t, plan.UDP, "9191", "["+lab.SeedboxLAN6+"]:9191"),
+		forward(t, plan.UDP, "9191", lab.SeedboxLAN+":9191"),
+		forward(t, plan.TCP, "9292", "["+lab.SeedboxLAN6+"]:9292"),
 	} {
 		_, diags := plan.Diff([]plan.Wanted{{Rule: taken, Device: g.addr, Owner: bt}}, reading.Rules)
 		if !diags.HasErrors() {
 			t.Errorf("%s: no conflict", taken)
 		}
 	}
-	free := forward(t, plan.TCP, "443", lab.SeedboxLAN+":443") // redirected for the LAN only
-	if _, diags := plan.Diff([]plan.Wanted{{Rule: free, Device: g.addr, Owner: bt}}, reading.Rules); diags.HasErrors() {
-		t.Errorf("%s: %s", free, diags)
+	for _, free := range []plan.Rule{
+		forward(t, plan.TCP, "443", lab.SeedboxLAN+":443"), // redirected for the LAN only
+		// And these for the other IP version only.
+		forward(t, plan.TCP, "8443", lab.SeedboxLAN+":8443"),
+		forward(t, plan.TCP, "9292", lab.SeedboxLAN+":9292"),
+		forward(t, plan.TCP, "8080", "["+lab.SeedboxLAN6+"]:8080"),
+		forward(t, plan.TCP, "9393", "["+lab.SeedboxLAN6+"]:9393"),
+	} {
+		if _, diags := plan.Diff([]plan.Wanted{{Rule: free, Device: g.addr, Owner: bt}}, reading.Rules); diags.HasErrors() {
+			t.Errorf("%s: %s", free, diags)
+		}
 	}
 
 	// An element that someone added to our map outlives our rules.
@@ -518,6 +467,31 @@ sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0`)
 			t.Errorf("got %q, want %q", got, want)
 		}
 		g.make(t)
+	})
+	t.Run("iptables", func(t *testing.T) {
+		for _, variant := range []string{"nft", "legacy"} {
+			nat := lab.NewNAT(t)
+			nat.Gateway.Sh(clean(variant) + `touch /etc/rc.local
+iptables -t raw -A PREROUTING -i wan0 -p udp -m multiport --dports 7000:7010,7020 -m comment --comment "no trackers" -j DROP
+iptables -t raw -A PREROUTING -i wan0 -p udp --dport 7005 -m limit --limit 5/s -j DROP
+iptables -t raw -A PREROUTING -i lan0 -p udp --dport 8005 -j DROP
+iptables -t mangle -A PREROUTING -p tcp -m tcp --dport 1:10 -j DROP
+iptables -t mangle -A PREROUTING -m conntrack --ctstate INVALID -j DROP
+ip6tables -t mangle -A PREROUTING -p tcp --dport 8006 -j DROP
+` + withoutNft)
+			g := openInside(t, nat.Gateway, "home", "wan0")
+			g.make(t,
+				forward(t, plan.UDP, "7005", lab.SeedboxLAN+":7005"), forward(t, plan.UDP, "8005", lab.SeedboxLAN+":8005"),
+				forward(t, plan.TCP, "8006", lab.SeedboxLAN+":8006"), forward(t, plan.TCP, "8006", "["+lab.SeedboxLAN6+"]:8006"))
+			var got []string
+			for _, p := range g.ReadBack().Problems {
+				got = append(got, p.Summary+": "+p.Detail)
+			}
+			if len(got) != 2 || !strings.Contains(got[0], "table raw of iptables") || !strings.Contains(got[0], "no trackers") ||
+				!strings.Contains(got[1], "table mangle of ip6tables") || !strings.Contains(got[1], "8006") {
+				t.Errorf("%s: got %q", variant, got)
+			}
+		}
 	})
 	t.Run("no default route", func(t *testing.T) {
 		_, err := openInside(t, nat.Gateway, "home", "").Read(context.Background())

@@ -123,6 +123,10 @@ func explain(err error) error {
 	}
 	stderr := exit.Stderr
 	switch {
+	case exit.Code == exitBusy:
+		return fmt.Errorf("somebody else is in the middle of a change of this gateway, and does not come to an end, so nothing was done: run btplan again when they are done. If nobody is, fuser "+lockFile+" tells on the gateway which process has the lock (%w)", err)
+	case exit.Code == exitNoLock:
+		return providers.Flag(fmt.Errorf("two changes at once of iptables-nft would mix, and the gateway has nothing to prevent it, so nothing was done: install flock there, of the package util-linux or an applet of busybox, and see that root can write "+lockFile+"; or set backend = \"nftables\" (%w)", err), providers.ErrUnsupported)
 	case exit.Code == 127:
 		return fmt.Errorf("a program that was there is not on the gateway any more: %w", err)
 	case forRootOnly(stderr):

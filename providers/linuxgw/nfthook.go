@@ -18,15 +18,15 @@ type nftHook struct {
 	works   bool     // one of them stands above everything that may drop
 }
 
-// findNftHooks looks through the chains of nftables. The one that the nft
-// variant of iptables has made is left out if it is our home.
-func findNftHooks(rs *nft.Ruleset, comment string, viaNftIsHome bool) ([]nftHook, error) {
+// findNftHooks looks through the chains of nftables. Those that the nft variant
+// of iptables has made are left out if it is our home.
+func findNftHooks(rs *nft.Ruleset, comment string, home *ownChains) ([]nftHook, error) {
 	var out []nftHook
 	for _, c := range rs.Chains {
 		if c.Hook != "forward" || c.Type != "filter" || isOurs(c.In()) || !slices.Contains([]string{"ip", "ip6", "inet"}, c.Family) {
 			continue
 		}
-		if viaNftIsHome && c.In() == (nft.Table{Family: "ip", Name: "filter"}) && c.Name == "FORWARD" {
+		if home != nil && home.made(c) {
 			continue
 		}
 		h := nftHook{chain: c, comment: comment, needed: c.Policy == "drop"}
@@ -55,9 +55,21 @@ func findNftHooks(rs *nft.Ruleset, comment string, viaNftIsHome bool) ([]nftHook
 	return out, nil
 }
 
+// made says whether a chain that packets are forwarded by is one of this
+// filter's own, as nft sees it.
+func (c *ownChains) made(chain nft.Chain) bool {
+	four, six := chain.Family == "ip", chain.Family == "ip6" && c.no6 == ""
+	return c.on.variant == viaNft && (four || six) && chain.Name == "FORWARD" && (chain.Table == "filter" || chain.Table == "mangle")
+}
+
+// sees says whether packets of an IP version come by the chain.
+func (h nftHook) sees(six bool) bool {
+	return h.chain.Family == "inet" || h.chain.Family == ipOf(six)
+}
+
 // serves says whether packets of some of these entries come by the chain.
 func (h nftHook) serves(entries []entry) bool {
-	return h.chain.Family != "ip" && hasIPv6(entries) || h.chain.Family != "ip6" && hasIPv4(entries)
+	return h.sees(true) && hasIPv6(entries) || h.sees(false) && hasIPv4(entries)
 }
 
 // isOurs says whether a table is that of any project of btplan.
@@ -71,8 +83,8 @@ func mayDrop(r nft.Rule) bool {
 	for _, s := range r.Statements {
 		switch s.Name {
 		case "xt": // a match or a target of iptables
-			var xt struct{ Type string }
-			if json.Unmarshal(s.Body, &xt) != nil || xt.Type != "match" {
+			var xt struct{ Type, Name string }
+			if json.Unmarshal(s.Body, &xt) != nil || xt.Type != "match" && !slices.Contains(harmless, xt.Name) {
 				return true
 			}
 		case "jump": // our chains in iptables drop nothing

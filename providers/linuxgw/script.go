@@ -14,25 +14,6 @@ const scriptHead = `PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
 `
 
-// lock is the command that waits until no other btplan changes this gateway,
-// and keeps others waiting until the script has ended, however it ends: the
-// lock goes with the last process that has the file open. The transactions
-// of nftables and of iptables-legacy need no lock; two of iptables-nft at once
-// may both succeed, and mix.
-const lock = `mkdir -p /run
-if command -v flock >/dev/null && { true >>/run/btplan.lock; } 2>/dev/null; then
-	exec 9>>/run/btplan.lock
-	flock 9
-fi
-`
-
-// sharedLock waits until nobody is in the middle of a change.
-const sharedLock = `if [ -d ` + changesDir + ` ] && [ -r /run/btplan.lock ] && command -v flock >/dev/null; then
-	exec 9</run/btplan.lock
-	flock -s 9
-fi
-`
-
 // runStdin is the script that runs the one on its standard input. Commands of
 // that one have to keep their hands off it.
 const runStdin = "exec sh -s"

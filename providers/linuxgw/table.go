@@ -119,7 +119,7 @@ func (r rule) comment() string { return "btplan:" + r.name }
 // the gateway stands in as the source, or the machine would answer its
 // neighbour directly and past the NAT.
 func machinery(six bool) []chain {
-	mark := " meta mark set meta mark or " + passMark
+	mark := setMark(passMark)
 	chains := []chain{
 		{
 			// dstnat - 5: of two chains with the same priority the one that
@@ -146,11 +146,11 @@ func machinery(six bool) []chain {
 			[]rule{{"pass-again", "jump pass"}},
 		}, {
 			nft.Chain{Name: "pass"},
-			passRules(false, mark),
+			append(passRules(false, mark), rule{"hairpin-mark", "iifname != @" + wanSet + " ct status dnat ct direction original " + passKey(false) + " @" + passSet(false) + setMark(hairpinMark)}),
 		}, {
 			nft.Chain{Name: "postrouting", Type: "nat", Hook: "postrouting", Priority: 95, Policy: "accept"},
 			[]rule{
-				{"masquerade", "iifname != @" + wanSet + " ct status dnat " + passKey(false) + " @" + passSet(false) + " masquerade"},
+				{"masquerade-marked", "meta mark and " + hairpinMark + " == " + hairpinMark + " ct status dnat " + passKey(false) + " @" + passSet(false) + " masquerade"},
 			},
 		},
 	}
@@ -165,6 +165,9 @@ func machinery(six bool) []chain {
 	}
 	return chains
 }
+
+// setMark spells the statement that sets one bit of the packet mark.
+func setMark(bit string) string { return " meta mark set meta mark or " + bit }
 
 // passRules mark what has been translated by us, and the answers to it.
 func passRules(six bool, mark string) []rule {

@@ -1,7 +1,5 @@
 package linuxgw
 
-import "fmt"
-
 // variant is one of the two packet filters of the kernel that the name
 // iptables stands for. Both may hold rules at once.
 type variant string
@@ -11,26 +9,40 @@ const (
 	legacy variant = "legacy"    // ip_tables
 )
 
-// program is a variant by the command that it goes by on a gateway.
+// program is a variant, for one IP version, by the command that it goes by on
+// a gateway.
 type program struct {
 	variant variant
-	command string // "iptables", "iptables-nft", "iptables-legacy"
+	six     bool
+	command string // "iptables", "iptables-nft", "ip6tables-legacy"; empty: there is none
+}
+
+// tableID names one table of a variant.
+type tableID struct {
+	six  bool
+	name string
+}
+
+func (t tableID) String() string {
+	if t.six {
+		return t.name + " (IPv6)"
+	}
+	return t.name
 }
 
 // builtIn are the tables of iptables in which btplan reads and writes. The
 // order is that in which they are changed: who may pass before who is led
-// here, so that of two applies at once the later finds out before it has done
-// anything.
-var builtIn = []string{"filter", "mangle", "nat"}
-
-// save spells the command that lists all the tables. To list a legacy table
-// that isn't there would make it, so only those that are there are listed.
-func (p program) save() string {
-	if p.variant == viaNft {
-		return p.command + "-save"
-	}
-	return fmt.Sprintf("for t in filter mangle nat; do if grep -qx $t /proc/net/ip_tables_names 2>/dev/null; then %s-save -t $t || exit; fi; done", p.command)
+// here. The first is changed by every change, so that of two applies at once
+// the later finds out before it has done anything.
+var builtIn = []tableID{
+	{false, "filter"}, {true, "filter"},
+	{false, "mangle"}, {true, "mangle"},
+	{false, "nat"}, {true, "nat"},
 }
+
+// save spells the command that lists all the tables that are there. (To list a
+// legacy table by name would make it.)
+func (p program) save() string { return p.command + "-save" }
 
 // restore spells the command that makes the changes on its standard input, each
 // table as a whole or not at all. It waits for others that are at it.

@@ -40,4 +40,4 @@ cat <<'END'
 COMMIT
 END
 } | iptables-legacy-restore -w --noflush || return
-iptables-nft -w -C FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || iptables-nft -w -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
+iptables-nft -w -t filter -C FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || iptables-nft -w -t filter -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT

@@ -50,4 +50,4 @@ cat <<'END'
 COMMIT
 END
 } | iptables-legacy-restore -w --noflush
-iptables-nft -w -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null
+iptables-nft -w -t filter -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null

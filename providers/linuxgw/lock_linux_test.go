@@ -1,0 +1,232 @@
+package linuxgw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+const withoutFlock = "mount --bind /dev/null /usr/bin/flock\n"
+
+// Two applies at once end in one of the two wanted states, on tables that were
+// empty and on such as have rules of ours; also without the lock, or not at all.
+func TestLabRace(t *testing.T) {
+	lab.Need(t, "iptables-nft", "iptables-legacy", "flock")
+	for name, test := range map[string]struct {
+		script  string
+		refused bool
+	}{
+		"nftables":                       {"", false},
+		"iptables-nft":                   {clean("nft") + dropping("nft") + withoutNft, false},
+		"iptables-legacy":                {clean("legacy") + dropping("legacy") + withoutNft, false},
+		"nftables without flock":         {withoutFlock, false},
+		"iptables-nft without flock":     {clean("nft") + dropping("nft") + withoutNft + withoutFlock, true},
+		"iptables-legacy without flock":  {clean("legacy") + dropping("legacy") + withoutNft + withoutFlock, false},
+		"nftables, the lock not to have": {"mkdir /run/btplan.lock", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nat := lab.NewNAT(t)
+			nat.Gateway.Sh(test.script)
+			for round := range 6 {
+				if round%2 == 0 && !test.refused {
+					openInside(t, nat.Gateway, "home", "wan0").make(t)
+				}
+				before := dump(nat.Gateway)
+				after, racers, errs := race(t, nat, 6000+10*round)
+				if test.refused {
+					for _, err := range errs {
+						if !errors.Is(err, providers.ErrUnsupported) || !strings.Contains(err.Error(), "install flock") {
+							t.Errorf("got %v, want a word about flock", err)
+						}
+					}
+					sameDump(t, nat.Gateway, before)
+					return
+				}
+				won := 0
+				if errs[0] != nil {
+					won = 1
+				}
+				if errs[won] != nil || !errors.Is(errs[1-won], providers.ErrConflict) {
+					t.Fatalf("round %d: %v", round, errs)
+				}
+				if left := racers[won].plan(t, after[won]).Pending(); len(left) > 0 {
+					t.Fatalf("round %d: not what the winner wanted: %+v", round, left)
+				}
+			}
+		})
+	}
+}
+
+// race has two of btplan apply at once what they planned before, each another
+// port from this one on.
+func race(t *testing.T, nat *lab.NAT, port int) (after [2]plan.Rule, racers [2]inside, errs [2]error) {
+	t.Helper()
+	var changes [2][]plan.Change
+	for i := range racers {
+		racers[i] = openInside(t, nat.Gateway, "home", "wan0")
+		after[i] = forward(t, plan.TCP, fmt.Sprint(port+i), lab.SeedboxLAN+":6881")
+		changes[i] = racers[i].plan(t, after[i]).Pending()[0].Changes
+	}
+	var wait sync.WaitGroup
+	for i, g := range racers {
+		wait.Go(func() { errs[i] = g.Apply(context.Background(), changes[i], func(plan.Change, error) {}) })
+	}
+	wait.Wait()
+	return after, racers, errs
+}
+
+// slowTools puts a script in place of the programs that change rules. It does
+// what they do, but the last of as many changes as there are directories
+// /run/block.N takes a minute, and begins with the directory /run/blocked.
+const slowTools = `mkdir /run/real
+cp /usr/sbin/nft /usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /run/real/
+for link in /usr/sbin/ip*tables*; do
+	if [ -L $link ]; then ln -s "$(basename $(readlink -f $link))" /run/real/${link##*/}; fi
+done
+cat >/run/slow <<'END'
+#!/bin/sh
+name=${0##*/}
+case "$name $*" in
+"nft -f -" | *-restore\ *)
+	if ! rmdir /run/block.2 2>/dev/null && rmdir /run/block.1 2>/dev/null; then
+		mkdir /run/blocked
+		exec sleep 60
+	fi
+	;;
+esac
+exec /run/real/$name "$@"
+END
+chmod 755 /run/slow
+`
+
+// killHolders kills all that has the lock.
+const killHolders = `pids=
+for fd in /proc/[0-9]*/fd/9; do
+	if [ "$(readlink $fd)" = /run/btplan.lock ]; then
+		pid=${fd#/proc/}
+		pids="$pids ${pid%%/*}"
+	fi
+done
+kill -9 $pids 2>/dev/null || true # one may just have ended by itself
+`
+
+// The lock goes with who has it, in the middle of a change that is whole or
+// half: the next one is made at once, and is not undone in the name of the first.
+func TestLabLockHolderKilled(t *testing.T) {
+	lab.Need(t, "iptables-nft", "iptables-legacy", "flock")
+	for name, script := range map[string]string{
+		"nftables":           slowTools + "mount --bind /run/slow /usr/sbin/nft; mkdir /run/block.1",
+		"iptables-nft":       clean("nft") + dropping("nft") + slowTools + withoutNft + "mount --bind /run/slow /usr/sbin/xtables-nft-multi; mkdir /run/block.1",
+		"iptables-nft, half": clean("nft") + dropping("nft") + slowTools + withoutNft + "mount --bind /run/slow /usr/sbin/xtables-nft-multi; mkdir /run/block.1 /run/block.2",
+		"iptables-legacy, half": clean("legacy") + dropping("legacy") + slowTools + withoutNft +
+			"mount --bind /run/slow /usr/sbin/xtables-legacy-multi; mkdir /run/block.1 /run/block.2",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nat := lab.NewNAT(t)
+			nat.Seedbox.Listen("tcp", 6882)
+			nat.Gateway.Sh(script)
+			first, second := openInside(t, nat.Gateway, "home", "wan0"), openInside(t, nat.Gateway, "home", "wan0")
+			first.revertAfter = 5 * time.Second
+			blocked, ended := nat.Gateway.SawFile("/run/blocked"), make(chan error)
+			changes := first.plan(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")).Pending()[0].Changes
+			go func() { ended <- first.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
+			select {
+			case <-blocked:
+			case err := <-ended:
+				t.Fatalf("the change ended before its middle: %v", err)
+			}
+			nat.Gateway.Sh(killHolders)
+			start := time.Now()
+			rule := forward(t, plan.TCP, "6882", lab.SeedboxLAN+":6882")
+			second.make(t, rule)
+			t.Logf("the next apply took %s", time.Since(start))
+			if err := <-ended; err == nil {
+				t.Error("a change that was killed has succeeded")
+			}
+			awaitNobody(t, nat.Gateway)
+			if left := second.plan(t, rule).Pending(); len(left) > 0 {
+				t.Errorf("when the first change was to be taken back, something changed: %+v", left)
+			}
+			passes(t, nat.Client, "tcp", 6882, "seedbox tcp 6882 from "+lab.ClientWAN)
+		})
+	}
+}
+
+// awaitNobody waits until nobody on the gateway waits to take a change back.
+func awaitNobody(t *testing.T, gateway *lab.Host) {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(lab.Patient); ; <-tick.C {
+		left := waiting(gateway) + gateway.Sh("ls /run/btplan 2>/dev/null || true")
+		if left == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("left on the gateway: %s", left)
+		}
+	}
+}
+
+// waiting lists the processes of a host that wait for time to pass.
+func waiting(h *lab.Host) string {
+	return h.Sh(`grep -l '[s]leep' /proc/[0-9]*/cmdline || true`)
+}
+
+// A change that can't have the lock for long is not made at all, and not later
+// either.
+func TestLabLockBusy(t *testing.T) {
+	lab.Need(t, "flock")
+	nat := lab.NewNAT(t)
+	before := nat.Gateway.RuleSet()
+	holder := nat.Gateway.Start("sh", "-c", lock+"echo taken; exec sleep 60")
+	holder.Await("taken")
+	g := openInside(t, nat.Gateway, "home", "wan0")
+	g.revertAfter = 4 * time.Second
+	rule := forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")
+	err := g.Apply(context.Background(), g.plan(t, rule).Pending()[0].Changes, func(plan.Change, error) {})
+	if err == nil || !strings.Contains(err.Error(), "in the middle of a change") || errors.Is(err, providers.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	holder.Stop()
+	if left := waiting(nat.Gateway); left != "" {
+		t.Errorf("still there: %s", left)
+	}
+	if after := nat.Gateway.RuleSet(); after != before {
+		t.Errorf("the gateway has\n%s\nand had\n%s", after, before)
+	}
+	g.make(t, rule)
+}
+
+// Who waits to take a change back waits no longer than until it is known what
+// becomes of the change.
+func TestLabNobodyWaits(t *testing.T) {
+	nat := lab.NewNAT(t)
+	g := openInside(t, nat.Gateway, "home", "wan0")
+	g.revertAfter = time.Hour
+	g.make(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
+	if left := waiting(nat.Gateway); left != "" {
+		t.Errorf("after a change that was claimed: %s", left)
+	}
+	changes := g.plan(t).Pending()[0].Changes
+	nat.Gateway.Sh(`cp /usr/sbin/nft /run/real
+printf '#!/bin/sh\n[ "$*" != "-f -" ] || exit 1\nexec /run/real "$@"\n' >/run/fails
+chmod 755 /run/fails
+mount --bind /run/fails /usr/sbin/nft`)
+	if err := g.Apply(context.Background(), changes, func(plan.Change, error) {}); err == nil {
+		t.Error("a change that can't be made was made")
+	}
+	if left := waiting(nat.Gateway) + nat.Gateway.Sh("ls /run/btplan 2>/dev/null || true"); left != "" {
+		t.Errorf("after a change that failed: %s", left)
+	}
+}
