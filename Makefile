@@ -19,11 +19,13 @@ PROGRAMS = \
 	flock:util-linux \
 	ip:iproute2 \
 	iptables:iptables \
+	miniupnpd:miniupnpd-nftables \
 	nft:nftables \
 	ssh:openssh-client \
 	sshd:openssh-server \
 	sysctl:procps \
-	systemctl:systemd
+	systemctl:systemd \
+	upnpc:miniupnpc
 
 # The packages whose tests use the lab, and the lab itself.
 LAB_PACKAGES = $(shell $(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -F /internal/lab | cut -d' ' -f1)

@@ -44,7 +44,7 @@
 // # What can be made to happen
 //
 // A host can be one such as OpenWrt ([Host.ServeDropbear]), run firewalld
-// ([Host.ServeFirewalld]), or have what asks systemd answered by stand-ins
+// ([Host.ServeFirewalld]), ufw ([Host.ServeUFW]) or miniupnpd ([Host.ServeUPnP]), or have what asks systemd answered by stand-ins
 // ([Host.ServeSystemd]). Its cables can be cut ([Host.Cut]), also at the moment
 // of a change to its rules or files ([NAT.CutSSH], [Host.SawRules],
 // [Host.SawFile]), and its processes stopped ([Host.Pause]). New connections

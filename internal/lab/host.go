@@ -36,6 +36,9 @@ type Host struct {
 	setup    []func() error // what Restart does again
 	startSSH func() error   // the part of it that starts the SSH server
 	ssh      *Process       // that server
+
+	startUPnP func() error // the part of setup that starts the UPnP router
+	upnp      *Process     // that router
 }
 
 // Host adds a host that is on no network yet.

@@ -16,6 +16,7 @@ type Process struct {
 	cmd    *Cmd
 	output transcript
 	ended  chan struct{}
+	kill   func() error // ends the program
 }
 
 // Start starts a program that runs on until [Process.Stop] or the host's end.
@@ -30,10 +31,24 @@ func (h *Host) Start(name string, args ...string) *Process {
 }
 
 func (h *Host) start(name string, args ...string) (*Process, error) {
+	p := h.newProcess(name, args...)
+	if err := h.launch(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// newProcess makes a process that launch starts.
+func (h *Host) newProcess(name string, args ...string) *Process {
 	p := &Process{cmd: h.Command(context.Background(), name, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.kill = func() error { return p.cmd.Process.Kill() }
+	return p
+}
+
+func (h *Host) launch(p *Process) error {
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	h.lab.t.Cleanup(func() {
 		if h.lab.t.Failed() {
@@ -44,7 +59,7 @@ func (h *Host) start(name string, args ...string) (*Process, error) {
 		_ = p.cmd.Wait() // how it ended is told to who waits for something else
 		close(p.ended)
 	}()
-	return p, nil
+	return nil
 }
 
 // Await waits until the program has printed all of these, and ends the test if
@@ -74,7 +89,7 @@ func (p *Process) Output() string { return p.output.String() }
 
 // Stop kills the program and waits for its end. Children of it may live on.
 func (p *Process) Stop() {
-	_ = p.cmd.Process.Kill() // it can only have ended by itself
+	_ = p.kill() // it can only have ended by itself
 	<-p.ended
 }
 
