@@ -122,7 +122,6 @@ func (m *Memory) put(device string, note json.RawMessage) error {
 	if notes == nil {
 		notes = map[string]json.RawMessage{}
 	}
-	m.notes, m.loaded = notes, true
 	if bytes.Equal(notes[device], note) {
 		return nil
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -24,10 +23,9 @@ type Memory struct {
 	patience time.Duration
 
 	mu       sync.Mutex // guards what follows, and orders this process's writes
-	notes    map[string]json.RawMessage
-	loaded   bool
-	locked   error // why the lock was not to be had: it is not waited for again
+	locked   error      // why the lock was not to be had: it is not waited for again
 	warnings []string
+	told     map[string]bool // all warnings that there have been
 }
 
 // New gives the memory of the configuration in dir. Nothing is read or written
@@ -50,7 +48,11 @@ func (m *Memory) Warnings() []string {
 
 // warn notes what went wrong, once.
 func (m *Memory) warn(err error) error {
-	if text := err.Error(); !slices.Contains(m.warnings, text) {
+	if text := err.Error(); !m.told[text] {
+		if m.told == nil {
+			m.told = map[string]bool{}
+		}
+		m.told[text] = true
 		m.warnings = append(m.warnings, text)
 	}
 	return err
@@ -63,20 +65,17 @@ type Notes struct {
 }
 
 // Load decodes the device's latest note into what into points to. Without one,
-// or after an error, that is left as it is.
+// or after an error, that is left as it is. It reads the file each time, for
+// another process may have written it since.
 func (n *Notes) Load(into any) error {
 	m := n.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.loaded {
-		notes, err := m.read()
-		if err != nil {
-			m.loaded = true // as empty, until something is stored
-			return m.warn(err)
-		}
-		m.notes, m.loaded = notes, true
+	notes, err := m.read()
+	if err != nil {
+		return m.warn(err)
 	}
-	note, exists := m.notes[n.device]
+	note, exists := notes[n.device]
 	if !exists {
 		return nil
 	}
@@ -100,7 +99,8 @@ func (n *Notes) Store(v any) error {
 	m := n.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.loaded && bytes.Equal(m.notes[n.device], note) {
+	// Without the lock first: where nothing has to be written, nothing is.
+	if notes, err := m.read(); err == nil && bytes.Equal(notes[n.device], note) {
 		return nil
 	}
 	if err := m.put(n.device, note); err != nil {
