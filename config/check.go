@@ -13,15 +13,25 @@ import (
 // check looks at the configuration as a whole.
 func (l *loader) check() {
 	for _, p := range l.cfg.PortRanges {
-		if n := len(plan.Mark(l.cfg.Project, p.Addr)); n > plan.MaxMark {
-			l.fail(p.DeclRange, "Name too long", "The mark that %s leaves on devices would take %d bytes; at most %d fit. Shorten the project's name, the block's name or the key by %d bytes. (Anything but letters, digits, -, . and _ takes three bytes.)",
-				p.Addr, n, plan.MaxMark, n-plan.MaxMark)
+		l.checkMark(p.Addr, p.DeclRange)
+	}
+	for _, m := range l.cfg.Machines {
+		if m.Firewall != nil && len(m.Trackers) > 0 {
+			l.checkMark(m.Addr, m.DeclRange)
 		}
 	}
 	l.checkClaims()
 	// A mistake elsewhere may be the reason why something seems to have no use.
 	if !l.diags.HasErrors() {
 		l.checkUse()
+	}
+}
+
+// checkMark sees that devices can hold the mark of an owner of rules.
+func (l *loader) checkMark(owner plan.Addr, at hcl.Range) {
+	if n := len(plan.Mark(l.cfg.Project, owner)); n > plan.MaxMark {
+		l.fail(at, "Name too long", "The mark that %s leaves on devices would take %d bytes; at most %d fit. Shorten the project's name, the block's name or the key by %d bytes. (Anything but letters, digits, -, . and _ takes three bytes.)",
+			owner, n, plan.MaxMark, n-plan.MaxMark)
 	}
 }
 
@@ -143,7 +153,7 @@ func span(r hcl.Range) string {
 // checkUse warns of what does nothing.
 func (l *loader) checkUse() {
 	used := map[*Machine]bool{}
-	var void, idle []plan.Addr
+	var void, idle, mute []plan.Addr
 	declared := map[plan.Addr]hcl.Range{}
 	for _, p := range l.cfg.PortRanges {
 		used[p.Machine] = true
@@ -154,10 +164,17 @@ func (l *loader) checkUse() {
 	}
 	hops := l.hops()
 	for _, m := range l.cfg.Machines {
-		if !used[m] && !hops[m.Addr.Base()] {
+		switch {
+		case len(m.Trackers) > 0 && m.Firewall == nil:
+			mute = append(mute, m.Addr)
+			declared[m.Addr] = m.TrackersRange
+		case len(m.Trackers) == 0 && !used[m] && !hops[m.Addr.Base()]:
 			idle = append(idle, m.Addr)
 			declared[m.Addr] = m.DeclRange
 		}
+	}
+	for _, group := range byBlock(mute) {
+		l.warn(declared[group[0]], "Trackers without effect", "No way out will be opened for %s: there is no firewall block. Add one, or take trackers out: where no firewall drops what a machine sends, it needs none.", some(group))
 	}
 	for _, group := range byBlock(void) {
 		l.warn(declared[group[0]], "Port range without effect", "Nothing will be opened for %s: there are no gateways, and the machine has no firewall block. Add gateways here or a firewall there.", some(group))

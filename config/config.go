@@ -52,6 +52,9 @@ type Machine struct {
 	Local     bool       // this computer
 	Firewall  *Firewall
 	DeclRange hcl.Range
+	// Trackers are the servers that its firewall has to let it out to.
+	Trackers      []Tracker
+	TrackersRange hcl.Range // where they are written; zero: nowhere
 }
 
 // Firewall is a machine's own firewall, which btplan manages.

@@ -71,6 +71,8 @@ func emptyList(name string) string {
 	switch name {
 	case "sources":
 		return "sources is empty, which would let nobody in. Leave it out to let anyone connect."
+	case "trackers":
+		return "trackers is empty, which would let the machine out to nothing. Leave it out if its clients need none."
 	case "protocols":
 		return "protocols is empty, which would open nothing. Leave it out for TCP."
 	}

@@ -15,8 +15,9 @@ var machineObject = cty.Object(map[string]cty.Type{
 	"name":     cty.String,
 	"key":      cty.DynamicPseudoType,
 	"address":  cty.String,
-	"address6": cty.String, // null: none
-	"firewall": cty.String, // its type; null: not managed
+	"address6": cty.String,           // null: none
+	"firewall": cty.String,           // its type; null: not managed
+	"trackers": cty.List(cty.String), // null: none
 })
 
 // machines works out the instances of a machine block.
@@ -41,7 +42,7 @@ func (l *loader) machines(n *node) {
 		if f := machines[i].Firewall; f != nil {
 			firewall = cty.StringVal(f.Type)
 		}
-		return map[string]cty.Value{"address": address, "address6": address6, "firewall": firewall}
+		return map[string]cty.Value{"address": address, "address6": address6, "firewall": firewall, "trackers": machines[i].trackerObject()}
 	})
 }
 
@@ -54,6 +55,7 @@ func (l *loader) machine(b *block, inst instance) *Machine {
 	if text, attr, ok := f.text("address6"); ok {
 		m.Address6 = f.address6(text, attr, m.Address)
 	}
+	m.Trackers, m.TrackersRange = f.trackers()
 	host := ""
 	if m.Address.IsValid() {
 		host = m.Address.String()

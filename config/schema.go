@@ -40,7 +40,7 @@ var (
 	)
 	validationSchema = schemaOf("!condition", "!error_message")
 	machineSchema    = withBlocks(
-		schemaOf("for_each", "count", "!address", "address6", "local"),
+		schemaOf("for_each", "count", "!address", "address6", "local", "trackers"),
 		hcl.BlockHeaderSchema{Type: "ssh"},
 		hcl.BlockHeaderSchema{Type: "firewall", LabelNames: []string{"type"}},
 	)

@@ -5,25 +5,32 @@ import (
 	"slices"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/hashicorp/hcl/v2"
 )
 
 // Wanted gives the rules that the configuration asks of its devices: of each
 // gateway to forward a port_range's ports to its machine, and of each managed
-// firewall to let them in. They are in order of port_range, device and rule.
+// firewall to let them in, and its machine out to trackers. They are in order
+// of owner, device and rule.
 func (c *Config) Wanted() []plan.Wanted {
 	var out []plan.Wanted
-	for _, p := range c.PortRanges {
-		add := func(device plan.Addr, rules []plan.Rule) {
-			// Neighbouring ranges may have been written one by one.
-			for _, r := range plan.Coalesce(rules) {
-				out = append(out, plan.Wanted{Rule: r, Device: device, Owner: p.Addr, DeclRange: p.DeclRange})
-			}
+	add := func(device, owner plan.Addr, rules []plan.Rule, at hcl.Range) {
+		// Neighbouring ranges may have been written one by one.
+		for _, r := range plan.Coalesce(rules) {
+			out = append(out, plan.Wanted{Rule: r, Device: device, Owner: owner, DeclRange: at})
 		}
+	}
+	for _, m := range c.Machines {
+		if m.Firewall != nil {
+			add(m.Addr, m.Addr, m.outbound(), m.TrackersRange)
+		}
+	}
+	for _, p := range c.PortRanges {
 		for _, g := range p.Gateways {
-			add(g.Addr, p.forwards())
+			add(g.Addr, p.Addr, p.forwards(), p.DeclRange)
 		}
 		if p.Machine.Firewall != nil {
-			add(p.Machine.Addr, p.allows())
+			add(p.Machine.Addr, p.Addr, p.allows(), p.DeclRange)
 		}
 	}
 	return out

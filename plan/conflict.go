@@ -17,10 +17,13 @@ const maxShown = 5
 // inTheWay gives the foreign rules that keep a resource's from being made, up
 // to one more than maxShown. Of two forwards for one port only one can win.
 // Two accepts do no harm unless they are the same one, of which nobody could
-// say afterwards whose it is.
+// say afterwards whose it is. Outbound ones are not needed then.
 func inTheWay(wanted []*Wanted, byPlace map[place]foreignRules) []*Live {
 	var found []*Live
 	for _, w := range wanted {
+		if w.Kind == Outbound {
+			continue
+		}
 		full := !byPlace[placeOf(w.Device, w.Rule)].each(w.Rule, func(l *Live) bool {
 			if !slices.Contains(found, l) {
 				found = append(found, l)

@@ -10,7 +10,8 @@ import (
 // Diff compares what is wanted of some devices with what they hold, and gives
 // the changes that lead from the one to the other. Rules of other owners are
 // left out of the changes; where one stands in the way of a wanted rule, a
-// diagnostic says so. Neither argument is changed, and their order makes no
+// diagnostic says so, but where one lets out all that a wanted Outbound would,
+// that is not needed. Neither argument is changed, and their order makes no
 // difference. The wanted rules must be in the form in which the device would
 // list them, and must not collide.
 //
@@ -32,6 +33,7 @@ func Diff(wanted []Wanted, live []Live) (*Plan, hcl.Diagnostics) {
 	}
 	slices.SortFunc(ours, compareLive)
 	byPlace := indexForeign(foreign)
+	wants = needed(wants, ours, byPlace)
 
 	// Most resources are wanted. Growing the list step by step would take
 	// several times the memory.

@@ -2,14 +2,11 @@ package plan
 
 import "encoding/json"
 
-// The constants of the JSON form. Terraform's tools take the provider from the
-// type's first word, and one type for one kind of thing that is counted: what a
-// port_range asks of a device.
+// The constants of the JSON form.
 const (
 	formatVersion      = "1.2"
 	stateFormatVersion = "1.0"
 	providerName       = "btplan"
-	resourceType       = "btplan_port_range"
 )
 
 // document is the JSON form, as Terraform's documentation describes it under
@@ -107,10 +104,16 @@ type jsonChange struct {
 
 // jsonObject is a resource as an object: the rules of one owner on one device.
 type jsonObject struct {
-	Device  string     `json:"device"`
-	Owner   string     `json:"owner"`
-	Forward []jsonRule `json:"forward"`
-	Allow   []jsonRule `json:"allow"`
+	Device   string     `json:"device"`
+	Owner    string     `json:"owner"`
+	Forward  []jsonRule `json:"forward"`
+	Allow    []jsonRule `json:"allow"`
+	Outbound []jsonRule `json:"outbound"`
+}
+
+// list is where o keeps its rules of one kind.
+func (o *jsonObject) list(kind Kind) *[]jsonRule {
+	return [...]*[]jsonRule{&o.Forward, &o.Allow, &o.Outbound}[kind]
 }
 
 type jsonRule struct {

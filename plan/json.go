@@ -57,9 +57,9 @@ func (v Value) blanked() Value {
 
 // JSON gives p in the JSON form of Terraform's plans, so that what was made to
 // check or sum those up works for it: github.com/hashicorp/terraform-json
-// decodes it. Each resource of p is one of type btplan_port_range, at an address
-// like "gateway.edge: port_range.seedbox", with its rules as lists of forward
-// and allow objects. Outputs, which are stored nowhere, are always "no-op". A
+// decodes it. Each resource of p is one at an address like "gateway.edge:
+// port_range.seedbox", of the type that [Resource.Type] gives, with its rules
+// as lists of forward, allow and outbound objects. Outputs, which are stored nowhere, are always "no-op". A
 // member "btplan" has what Terraform's form has no place for. p must be one that
 // [Diff] made. The same arguments give the same bytes. The error is that of a
 // Value which isn't JSON.
@@ -117,7 +117,7 @@ func (d *document) add(r Resource, destroy bool) {
 	identity := jsonIdentity{
 		Address:      r.String(),
 		Mode:         "managed",
-		Type:         resourceType,
+		Type:         r.Type(),
 		Name:         r.Owner.Name,
 		Index:        r.Owner.Key.Value(),
 		ProviderName: providerName,
@@ -126,7 +126,7 @@ func (d *document) add(r Resource, destroy bool) {
 	d.ResourceChanges = append(d.ResourceChanges, jsonResourceChange{
 		jsonIdentity: identity,
 		Change:       jsonObjectChange{Actions: r.Action.terraform(), Before: before, After: after},
-		ActionReason: r.Action.reason(destroy),
+		ActionReason: r.reason(destroy),
 	})
 	if before != nil {
 		prior := &d.PriorState.Values.RootModule
@@ -182,13 +182,10 @@ func compareOptional(a, b *Rule) int {
 // with is o with one rule more; a nil o is begun.
 func (r Resource) with(o *jsonObject, kind Kind, rule jsonRule) *jsonObject {
 	if o == nil {
-		o = &jsonObject{Device: r.Device.String(), Owner: r.Owner.String(), Forward: []jsonRule{}, Allow: []jsonRule{}}
+		o = &jsonObject{Device: r.Device.String(), Owner: r.Owner.String(), Forward: []jsonRule{}, Allow: []jsonRule{}, Outbound: []jsonRule{}}
 	}
-	if kind == Forward {
-		o.Forward = append(o.Forward, rule)
-	} else {
-		o.Allow = append(o.Allow, rule)
-	}
+	list := o.list(kind)
+	*list = append(*list, rule)
 	return o
 }
 
@@ -214,12 +211,14 @@ func (a Action) terraform() []string {
 }
 
 // reason is Terraform's word for why an action was chosen; empty where the
-// action says it all, as a deletion does when everything is to be destroyed.
-func (a Action) reason(destroy bool) string {
+// action says it all, as a deletion does when everything is to be destroyed,
+// and where Terraform has none: a machine may have trackers still, to which
+// nothing shuts the way any more.
+func (r Resource) reason(destroy bool) string {
 	switch {
-	case a == Replace:
+	case r.Action == Replace:
 		return "replace_because_cannot_update"
-	case a == Delete && !destroy:
+	case r.Action == Delete && !destroy && r.Owner != r.Device:
 		return "delete_because_no_resource_config"
 	}
 	return ""

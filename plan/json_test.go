@@ -28,6 +28,8 @@ func samplePlan(t testing.TB) *Plan {
 		"gateway.edge port_range.z tcp 9301 -> 192.168.1.11:9301",
 		"gateway.edge port_range.z tcp 9302 -> 192.168.1.11:9302",
 		"machine.seedbox port_range.n[0] tcp 6881-6889",
+		"machine.seedbox machine.seedbox tcp 6969 outbound",
+		"machine.seedbox machine.seedbox udp 1337 outbound",
 	), live(t,
 		"gateway.edge port_range.stands tcp 6881-6889 -> 192.168.1.11:6881",
 		"gateway.edge port_range.again udp 6881-6889 -> 192.168.1.11:6881 | outdated: wan_interface has changed",
@@ -37,6 +39,7 @@ func samplePlan(t testing.TB) *Plan {
 		"gateway.edge port_range.z tcp 9301 -> 192.168.1.11:9301 | expires: 4320 | renew: 1h12m left of 168h",
 		"gateway.edge port_range.z tcp 9302 -> 192.168.1.11:9302 | expires: 600000",
 		"machine.seedbox port_range.n[0] tcp 6881-6889 | drift: its <accept> is missing",
+		"machine.seedbox machine.seedbox tcp 6969 outbound",
 		"gateway.edge - tcp 22 -> 192.168.1.50:22",
 	))
 	if diags.HasErrors() {
@@ -124,6 +127,7 @@ func TestJSONForTerraformTools(t *testing.T) {
 		"gateway.edge: port_range.gone":        {"gone", "delete_because_no_resource_config", nil, tfjson.Actions.Delete},
 		"gateway.edge: port_range.z":           {"z", "", nil, tfjson.Actions.NoOp},
 		"machine.seedbox: port_range.n[0]":     {"n", "", 0.0, tfjson.Actions.Update},
+		"machine.seedbox: trackers":            {"seedbox", "", nil, tfjson.Actions.Update},
 	}
 	for _, r := range doc.ResourceChanges {
 		w, ok := want[r.Address]
@@ -135,7 +139,11 @@ func TestJSONForTerraformTools(t *testing.T) {
 		if r.Name != w.name || string(r.ActionReason) != w.reason || !reflect.DeepEqual(r.Index, w.index) || !w.is(r.Change.Actions) {
 			t.Errorf("%s: name %q, reason %q, index %v, actions %v", r.Address, r.Name, r.ActionReason, r.Index, r.Change.Actions)
 		}
-		if r.Mode != tfjson.ManagedResourceMode || r.Type != "btplan_port_range" || r.ProviderName != "btplan" {
+		typ := "btplan_port_range"
+		if r.Address == "machine.seedbox: trackers" {
+			typ = "btplan_trackers"
+		}
+		if r.Mode != tfjson.ManagedResourceMode || r.Type != typ || r.ProviderName != "btplan" {
 			t.Errorf("%s: mode %q, type %q, provider %q", r.Address, r.Mode, r.Type, r.ProviderName)
 		}
 		if (r.Change.Before == nil) != r.Change.Actions.Create() || (r.Change.After == nil) != r.Change.Actions.Delete() {
@@ -151,11 +159,11 @@ func TestJSONForTerraformTools(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("resources are missing: %v", want)
 	}
-	if n := len(doc.PlannedValues.RootModule.Resources); n != 7 {
-		t.Errorf("%d resources are planned, not 7", n)
+	if n := len(doc.PlannedValues.RootModule.Resources); n != 8 {
+		t.Errorf("%d resources are planned, not 8", n)
 	}
-	if n := len(doc.PriorState.Values.RootModule.Resources); n != 7 {
-		t.Errorf("%d resources were there, not 7", n)
+	if n := len(doc.PriorState.Values.RootModule.Resources); n != 8 {
+		t.Errorf("%d resources were there, not 8", n)
 	}
 	if doc.Complete == nil || *doc.Complete {
 		t.Error("a plan with an unread device is complete")
@@ -289,7 +297,8 @@ func TestParseJSONRefuses(t *testing.T) {
 		{"device", `"device":"gateway.edge"`, `"device":"edge"`, "is not an address"},
 		{"owner", `"owner":"port_range.gone"`, `"owner":"port_range."`, "is not a name"},
 		{"a port_range as device", `"device":"gateway.edge"`, `"device":"port_range.x"`, "is not a device"},
-		{"a machine as owner", `"owner":"port_range.gone"`, `"owner":"machine.gone"`, "not a port_range"},
+		{"a gateway as owner", `"owner":"port_range.gone"`, `"owner":"gateway.gone"`, "owns no rules"},
+		{"an outbound with sources", `"ports":"1337","sources":[]`, `"ports":"1337","sources":["10.0.0.0/8"]`, "has sources"},
 		{"unread", `"unread":["gateway.attic"]`, `"unread":["attic"]`, "btplan.unread"},
 		{"unread left out", `"unread":["gateway.attic"]`, `"unread":[]`, "changed after"},
 		{"foreign", `"foreign":{"gateway.edge":1}`, `"foreign":{"edge":1}`, "btplan.foreign"},
@@ -388,20 +397,18 @@ func FuzzParseJSON(f *testing.F) {
 // FuzzParseJSONFields fills in the fields of one rule: most mutations of whole
 // documents get no further than JSON's own syntax.
 func FuzzParseJSONFields(f *testing.F) {
-	f.Add("gateway.edge", "port_range.a", true, "tcp", "6881-6889", "192.168.1.11:6881-6889", "10.0.0.0/8", "its accept is missing")
-	f.Add("gateway.edge", `port_range.bt["x y"]`, true, "udp", "1", "[2001:db8::1]:65535", "2001:db8::/32", "")
-	f.Add("machine.seedbox", "port_range.bt[0]", false, "tcp", "65535", "", "::/0", "\x1b[2J")
-	f.Fuzz(func(t *testing.T, device, owner string, forward bool, protocol, ports, to, source, drift string) {
+	f.Add("gateway.edge", "port_range.a", uint8(Forward), "tcp", "6881-6889", "192.168.1.11:6881-6889", "10.0.0.0/8", "its accept is missing")
+	f.Add("gateway.edge", `port_range.bt["x y"]`, uint8(Forward), "udp", "1", "[2001:db8::1]:65535", "2001:db8::/32", "")
+	f.Add("machine.seedbox", "port_range.bt[0]", uint8(Allow), "tcp", "65535", "", "::/0", "\x1b[2J")
+	f.Add("machine.seedbox", "machine.seedbox", uint8(Outbound), "tcp", "6969", "", "", "")
+	f.Fuzz(func(t *testing.T, device, owner string, kind uint8, protocol, ports, to, source, drift string) {
 		rule := jsonRule{Protocol: protocol, Ports: ports, To: to, Sources: []string{source}, Drift: drift}
 		if source == "" {
 			rule.Sources = []string{}
 		}
-		o := &jsonObject{Device: device, Owner: owner, Forward: []jsonRule{}, Allow: []jsonRule{}}
-		if forward {
-			o.Forward = append(o.Forward, rule)
-		} else {
-			o.Allow = append(o.Allow, rule)
-		}
+		o := &jsonObject{Device: device, Owner: owner, Forward: []jsonRule{}, Allow: []jsonRule{}, Outbound: []jsonRule{}}
+		list := o.list(Kind(kind % uint8(Outbound+1)))
+		*list = append(*list, rule)
 		doc := document{ResourceChanges: []jsonResourceChange{{Change: jsonObjectChange{Before: o}}}}
 		p, err := doc.plan()
 		if err != nil {

@@ -18,11 +18,20 @@ const MaxMark = 96
 
 const markPrefix = "btplan:"
 
+// markMachine stands before a machine's name, and nothing before a
+// port_range's. No name holds a dot.
+const markMachine = BlockMachine + "."
+
 // Mark is the owner of a rule as it is written on a device that keeps
-// comments: "btplan:home:seedbox", "btplan:home:bt/alice", "btplan:home:bt[0]".
-// It needs no quoting in nft, iptables, ufw or a shell's double quotes.
+// comments: "btplan:home:seedbox", "btplan:home:bt/alice", "btplan:home:bt[0]"
+// for port_ranges, "btplan:home:machine.seedbox" for a machine. It needs no
+// quoting in nft, iptables, ufw or a shell's double quotes.
 func Mark(project string, owner Addr) string {
-	mark := markPrefix + escapeMark(project) + ":" + escapeMark(owner.Name)
+	mark := markPrefix + escapeMark(project) + ":"
+	if owner.Block == BlockMachine {
+		mark += markMachine
+	}
+	mark += escapeMark(owner.Name)
 	switch owner.Key.kind {
 	case textKey:
 		mark += "/" + escapeMark(owner.Key.text)
@@ -44,6 +53,9 @@ func ParseMark(mark string) (project string, owner Addr, ok bool) {
 		return "", Addr{}, false
 	}
 	owner.Block = BlockPortRange
+	if machine, is := strings.CutPrefix(name, markMachine); is {
+		owner.Block, name = BlockMachine, machine
+	}
 	if rawName, rawKey, isText := strings.Cut(name, "/"); isText {
 		text, valid := unescapeMark(rawKey)
 		if !valid {

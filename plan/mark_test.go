@@ -15,6 +15,10 @@ func TestMark(t *testing.T) {
 		{"home", Addr{BlockPortRange, "bt", TextKey("alice")}, "btplan:home:bt/alice"},
 		{"home", Addr{BlockPortRange, "bt", TextKey("")}, "btplan:home:bt/"},
 		{"home", Addr{BlockPortRange, "bt", NumKey(0)}, "btplan:home:bt[0]"},
+		{"home", Addr{BlockMachine, "seedbox", NoKey}, "btplan:home:machine.seedbox"},
+		{"home", Addr{BlockMachine, "pc", TextKey("a.b")}, "btplan:home:machine.pc/a.b"},
+		{"home", Addr{BlockMachine, "pc", NumKey(7)}, "btplan:home:machine.pc[7]"},
+		{"home", portRange("machine"), "btplan:home:machine"},
 		{"my home", Addr{BlockPortRange, "bt", TextKey(`a/b:"c"$(x)%`)}, "btplan:my%20home:bt/a%2Fb%3A%22c%22%24%28x%29%25"},
 		{"a.b-c_d", Addr{BlockPortRange, "bt", TextKey("[0]")}, "btplan:a.b-c_d:bt/%5B0%5D"},
 		{"maison", Addr{BlockPortRange, "boîte", TextKey("\x1b\u202e\ufffd")}, "btplan:maison:boîte/%1B%E2%80%AE%EF%BF%BD"},
@@ -59,6 +63,10 @@ func TestParseMarkRefuses(t *testing.T) {
 		"btplan:home:seedbox ",
 		" btplan:home:seedbox",
 		"btplan:home:hook\x00",
+		"btplan:home:machine.",
+		"btplan:home:machine.machine.a",
+		"btplan:home:port_range.a",
+		"btplan:home:gateway.edge",
 	} {
 		if project, owner, ok := ParseMark(mark); ok {
 			t.Errorf("ParseMark(%q) = %q, %s", mark, project, owner)
@@ -67,7 +75,7 @@ func TestParseMarkRefuses(t *testing.T) {
 }
 
 func FuzzParseMark(f *testing.F) {
-	for _, seed := range []string{"btplan:home:seedbox", "btplan:home:bt/alice", "btplan:home:bt[0]", "btplan:%20:é/%C3%28", "btplan:a:b/%FF", "btplan:a:b/", "btplan::"} {
+	for _, seed := range []string{"btplan:home:seedbox", "btplan:home:bt/alice", "btplan:home:bt[0]", "btplan:%20:é/%C3%28", "btplan:a:b/%FF", "btplan:a:b/", "btplan:a:machine.b[0]", "btplan::"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -93,12 +101,18 @@ func FuzzParseMark(f *testing.F) {
 // FuzzMark goes the other way: whatever a configuration calls things, the mark
 // leads back to it.
 func FuzzMark(f *testing.F) {
-	f.Add("home", "seedbox", "alice")
-	f.Add("my home", "bt", "a/b[0]:%2F")
-	f.Add("\ufffd", "bt", "\x1b[2J")
-	f.Add("home", "\xed\x83\xc6", "a") // HCL's scanner takes it for a letter
-	f.Fuzz(func(t *testing.T, project, name, key string) {
+	f.Add("home", "seedbox", "alice", false)
+	f.Add("my home", "bt", "a/b[0]:%2F", false)
+	f.Add("\ufffd", "bt", "\x1b[2J", true)
+	f.Add("home", "\xed\x83\xc6", "a", false) // HCL's scanner takes it for a letter
+	f.Add("home", "machine.a", "b", false)
+	f.Fuzz(func(t *testing.T, project, name, key string, machine bool) {
 		owner := Addr{BlockPortRange, name, TextKey(key)}
+		if machine {
+			owner.Block = BlockMachine
+		} else if strings.HasPrefix(name, markMachine) {
+			return // nothing is called so: its mark is a machine's
+		}
 		mark := Mark(project, owner)
 		valid := project != "" && strings.ToValidUTF8(project, "") == project &&
 			strings.ToValidUTF8(key, "") == key && isIdentifier(name)

@@ -111,25 +111,18 @@ func (o *jsonObject) rules() ([]Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("owner: %w", err)
 	}
-	if device.Block == BlockPortRange || owner.Block != BlockPortRange {
-		return nil, fmt.Errorf("%s is not a device, or %s not a port_range", device, owner)
+	if device.Block == BlockPortRange || owner.Block == BlockGateway {
+		return nil, fmt.Errorf("%s is not a device, or %s owns no rules", device, owner)
 	}
 	var out []Live
-	add := func(member string, kind Kind, list []jsonRule) error {
-		for i, j := range list {
+	for _, kind := range []Kind{Forward, Allow, Outbound} {
+		for i, j := range *o.list(kind) {
 			rule, err := j.rule(kind)
 			if err != nil {
-				return fmt.Errorf("%s[%d]: %w", member, i, err)
+				return nil, fmt.Errorf("%s[%d]: %w", kind, i, err)
 			}
 			out = append(out, Live{Rule: rule, Device: device, Owner: owner, Drift: j.Drift, Outdated: j.Outdated, Expires: j.Expires, Renew: j.Renew})
 		}
-		return nil
-	}
-	if err := add("forward", Forward, o.Forward); err != nil {
-		return nil, err
-	}
-	if err := add("allow", Allow, o.Allow); err != nil {
-		return nil, err
 	}
 	return out, nil
 }

@@ -37,19 +37,39 @@ type Change struct {
 	Expires uint32 // Live's: in how many seconds the device forgets Before; 0: never, or nobody knows
 }
 
-// Resource is what one port_range asks of one device, and the changes that
-// bring it about. It is the unit that plans count and reports name.
+// Resource is what one owner, a port_range or the device's machine itself, asks
+// of one device, and the changes that bring it about. It is the unit that plans
+// count and reports name.
 type Resource struct {
 	Device    Addr
 	Owner     Addr
 	Action    Action
 	Changes   []Change  // sorted by rule; those of a NoOp resource are all NoOp, those of a Renew one NoOp or Renew
 	Drift     bool      // someone else changed it on the device since btplan wrote it
-	DeclRange hcl.Range // where the port_range is declared; zero when it is gone
+	DeclRange hcl.Range // where the owner asks for it; zero when it no longer does
 }
 
-// String is the resource's address: "gateway.edge: port_range.seedbox".
-func (r Resource) String() string { return r.Device.String() + ": " + r.Owner.String() }
+// Trackers stands in a resource's address for the machine itself: the only
+// thing that a machine asks of its own firewall is to let it out to trackers.
+const Trackers = "trackers"
+
+// String is the resource's address: "gateway.edge: port_range.seedbox", or of
+// what a machine asks of its own firewall "machine.seedbox: trackers".
+func (r Resource) String() string {
+	if r.Owner == r.Device {
+		return r.Device.String() + ": " + Trackers
+	}
+	return r.Device.String() + ": " + r.Owner.String()
+}
+
+// Type is the resource's type as Terraform's tools see it. They take the
+// provider from its first word.
+func (r Resource) Type() string {
+	if r.Owner.Block == BlockMachine {
+		return providerName + "_" + Trackers
+	}
+	return providerName + "_" + BlockPortRange
+}
 
 // Plan is what there is to do, and what it was worked out from.
 type Plan struct {

@@ -18,16 +18,14 @@ type Kind uint8
 
 // The kinds of rule.
 const (
-	Forward Kind = iota // a gateway translates the destination and lets the packets pass
-	Allow               // a host accepts inbound packets
+	Forward  Kind = iota // a gateway translates the destination and lets the packets pass
+	Allow                // a host accepts inbound packets
+	Outbound             // a host lets out the packets that it sends, and their answers in
 )
 
-// String is the kind's name in a plan: "forward" or "allow".
+// String is the kind's name in a plan: "forward", "allow" or "outbound".
 func (k Kind) String() string {
-	if k == Allow {
-		return "allow"
-	}
-	return "forward"
+	return [...]string{"forward", "allow", "outbound"}[k]
 }
 
 // Protocol is a transport protocol, by its lower-case IANA keyword.
@@ -43,9 +41,9 @@ const (
 type Rule struct {
 	Kind     Kind
 	Protocol Protocol
-	Ports    PortRange      // as seen from outside the device
-	To       netip.AddrPort // Forward: the machine, and the port there of Ports.First; Allow: zero
-	Sources  []netip.Prefix // who may connect, as CanonicalSources gives them; none: anyone
+	Ports    PortRange      // as seen from outside the device; Outbound: those of the hosts that it talks to
+	To       netip.AddrPort // Forward: the machine, and the port there of Ports.First; else zero
+	Sources  []netip.Prefix // who may connect, as CanonicalSources gives them; none: anyone; Outbound: none
 }
 
 // Check says what is wrong with r if no device can hold it, nil if one can.
@@ -53,14 +51,18 @@ type Rule struct {
 // anything else is done with it: the other methods expect a rule that passes.
 func (r Rule) Check() error {
 	switch {
-	case r.Kind != Forward && r.Kind != Allow:
-		return fmt.Errorf("a rule is of kind %d: expected forward or allow", r.Kind)
+	case r.Kind > Outbound:
+		return fmt.Errorf("a rule is of kind %d: expected forward, allow or outbound", r.Kind)
 	case r.Protocol != TCP && r.Protocol != UDP:
 		return fmt.Errorf("%q is not a protocol: expected tcp or udp", string(r.Protocol))
 	case r.Ports.First == 0 || r.Ports.Last < r.Ports.First:
 		return fmt.Errorf("%d-%d is not a range of ports", r.Ports.First, r.Ports.Last)
 	case r.Kind == Allow && r.To != netip.AddrPort{}:
 		return fmt.Errorf("%s %s is accepted by the host itself and has the target %s", r.Protocol, r.Ports, r.To)
+	case r.Kind == Outbound && r.To != netip.AddrPort{}:
+		return fmt.Errorf("%s %s is let out to every host and has the target %s", r.Protocol, r.Ports, r.To)
+	case r.Kind == Outbound && len(r.Sources) > 0:
+		return fmt.Errorf("%s %s is let out by the host that sends it and has sources", r.Protocol, r.Ports)
 	case r.Kind == Forward:
 		if err := r.checkTarget(); err != nil {
 			return fmt.Errorf("%s %s is forwarded to %w", r.Protocol, r.Ports, err)
@@ -95,9 +97,9 @@ func (r Rule) ToPorts() PortRange {
 }
 
 // Target is the machine and its ports as a plan shows them:
-// "192.168.1.11:6881-6889", "[2001:db8::1]:6881"; empty for an Allow.
+// "192.168.1.11:6881-6889", "[2001:db8::1]:6881"; empty for all but a Forward.
 func (r Rule) Target() string {
-	if r.Kind == Allow {
+	if r.Kind != Forward {
 		return ""
 	}
 	host := r.To.Addr().String()
@@ -111,8 +113,11 @@ func (r Rule) Target() string {
 func (r Rule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", r.Protocol, r.Ports)
-	if r.Kind == Forward {
+	switch r.Kind {
+	case Forward:
 		b.WriteString(" to " + r.Target())
+	case Outbound:
+		b.WriteString(" outbound")
 	}
 	for i, source := range r.Sources {
 		if i == 0 {
@@ -170,8 +175,8 @@ func (r Rule) Collides(o Rule) bool {
 type Wanted struct {
 	Rule
 	Device    Addr      // the gateway, or the machine whose firewall it is
-	Owner     Addr      // the port_range
-	DeclRange hcl.Range // where the port_range is declared, for diagnostics
+	Owner     Addr      // the port_range, or the machine itself, of an Outbound
+	DeclRange hcl.Range // where the owner asks for it, for diagnostics
 }
 
 // Live is a rule that a device holds.

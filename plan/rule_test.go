@@ -14,6 +14,7 @@ func TestRuleText(t *testing.T) {
 		{"udp 6881-6889 -> [2001:db8::1]:6881", "[2001:db8::1]:6881-6889", "udp 6881-6889 to [2001:db8::1]:6881-6889"},
 		{"tcp 1-65535 -> 192.168.1.11:1", "192.168.1.11:1-65535", "tcp 1-65535 to 192.168.1.11:1-65535"},
 		{"tcp 6881-6889 from 10.0.0.0/8, 2001:db8::/32", "", "tcp 6881-6889 from 10.0.0.0/8, 2001:db8::/32"},
+		{"tcp 6969 outbound", "", "tcp 6969 outbound"},
 	} {
 		r := rule(t, test.rule)
 		if r.Target() != test.target || r.String() != test.text {
@@ -34,7 +35,10 @@ func TestRuleCheck(t *testing.T) {
 		{"forward one port too far", "there are none above 65535", Rule{Forward, TCP, PortRange{1, 100}, to("192.168.1.11:65437"), nil}},
 		{"forward all too far", "there are none above 65535", Rule{Forward, UDP, PortRange{1, 65535}, to("192.168.1.11:2"), nil}},
 		{"allow", "", Rule{Allow, UDP, PortRange{65535, 65535}, netip.AddrPort{}, []netip.Prefix{source("10.0.0.0/8")}}},
-		{"kind", "expected forward or allow", Rule{7, TCP, PortRange{1, 2}, to("192.168.1.11:1"), nil}},
+		{"outbound", "", Rule{Outbound, TCP, PortRange{6969, 6969}, netip.AddrPort{}, nil}},
+		{"outbound with a target", "has the target", Rule{Outbound, TCP, PortRange{1, 2}, to("192.168.1.11:1"), nil}},
+		{"outbound with sources", "has sources", Rule{Outbound, TCP, PortRange{1, 2}, netip.AddrPort{}, []netip.Prefix{source("10.0.0.0/8")}}},
+		{"kind", "expected forward, allow or outbound", Rule{7, TCP, PortRange{1, 2}, to("192.168.1.11:1"), nil}},
 		{"protocol", `"sctp" is not a protocol`, Rule{Forward, "sctp", PortRange{1, 2}, to("192.168.1.11:1"), nil}},
 		{"port 0", "0-2 is not a range", Rule{Allow, TCP, PortRange{0, 2}, netip.AddrPort{}, nil}},
 		{"reversed", "3-2 is not a range", Rule{Allow, TCP, PortRange{3, 2}, netip.AddrPort{}, nil}},
@@ -80,6 +84,7 @@ func TestRuleCompare(t *testing.T) {
 		"udp 1 -> 192.168.1.2:1",
 		"tcp 1",
 		"udp 1",
+		"tcp 1 outbound",
 	)
 	got := slices.Clone(want)
 	slices.Reverse(got)
@@ -111,6 +116,8 @@ func TestCollides(t *testing.T) {
 		{"tcp 1-5", "tcp 5 from 10.0.0.0/8", true},
 		{"tcp 65535", "tcp 1-65535", true},
 		{"tcp 65535", "tcp 1-65534", false},
+		{"tcp 1-5 outbound", "tcp 5 outbound", true},
+		{"tcp 1-5 outbound", "tcp 5", false},
 	} {
 		a, b := rule(t, test.a), rule(t, test.b)
 		if a.Collides(b) != test.want || b.Collides(a) != test.want {

@@ -29,7 +29,7 @@ func follows(a, b Rule) bool {
 		return false
 	}
 	sameTarget := a.To.Addr() == b.To.Addr() &&
-		(a.Kind == Allow || int(b.To.Port()) == int(a.To.Port())+a.Ports.Count())
+		(a.Kind != Forward || int(b.To.Port()) == int(a.To.Port())+a.Ports.Count())
 	return sameTarget && slices.Equal(a.Sources, b.Sources)
 }
 

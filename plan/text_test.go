@@ -27,12 +27,17 @@ func rules(t testing.TB, lines ...string) []Rule {
 }
 
 // parseRule reads "tcp 6881-6889 -> 192.168.1.11:6881 from 10.0.0.0/8, 11.0.0.0/8",
-// without " -> …" an Allow, without " from …" for anyone.
+// without " -> …" an Allow, or with " outbound" an Outbound, without " from …"
+// for anyone.
 func parseRule(s string) (Rule, error) {
 	s, from, _ := strings.Cut(s, " from ")
 	s, to, isForward := strings.Cut(s, " -> ")
+	s, isOutbound := strings.CutSuffix(s, " outbound")
 	protocol, ports, _ := strings.Cut(s, " ")
 	r := Rule{Kind: Allow, Protocol: Protocol(protocol)}
+	if isOutbound {
+		r.Kind = Outbound
+	}
 	var err error
 	if r.Ports, err = ParsePortRange(ports); err != nil {
 		return Rule{}, err

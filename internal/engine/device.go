@@ -141,7 +141,7 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 	}
 	s := providers.Settings{
 		Project: e.Config.Project, Addr: b.addr, Dir: e.Config.Dir, Body: b.body,
-		Memory: e.notes(b.addr), Owners: e.owners(),
+		Memory: e.notes(b.addr), Owners: e.owners(b.addr),
 	}
 	if b.via != nil && !t.Via {
 		return nil, &hcl.Diagnostic{

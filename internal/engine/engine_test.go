@@ -56,6 +56,7 @@ type world struct {
 	rules  map[string][]plan.Live // by device
 	order  []string               // the devices in the order in which they were changed
 	broken map[string]breakage
+	drops  map[string]bool // of the devices, those that drop what their machines send
 	// together counts who is being read; most is the most at once. Each
 	// waits until crowd are there.
 	together, most atomic.Int32
@@ -94,7 +95,10 @@ func (f *fake) Read(context.Context) (*providers.Reading, error) {
 	}
 	f.w.mu.Lock()
 	defer f.w.mu.Unlock()
-	return &providers.Reading{Rules: slices.Clone(f.w.rules[f.addr.String()])}, nil
+	return &providers.Reading{
+		Rules:         slices.Clone(f.w.rules[f.addr.String()]),
+		DropsOutbound: f.w.drops[f.addr.String()],
+	}, nil
 }
 
 func (f *fake) Apply(_ context.Context, changes []plan.Change, done func(plan.Change, error)) error {
@@ -293,12 +297,16 @@ func TestParseTarget(t *testing.T) {
 		`gateway.a["x: y"]: port_range.bt["a: b: c"]`,
 		`gateway.a["x\": port_range.bt[\"y"]: port_range.bt[0]`,
 		`machine.pc: port_range.bt["gateway.a: port_range.bt"]`,
+		"machine.pc: trackers",
+		`machine.pc["x: trackers"]: trackers`,
+		`machine.pc["x: trackers"]`,
+		"machine.new: machine.old", // as after a machine has got another name
 	} {
 		if target, err := ParseTarget(s); err != nil || target.String() != s {
 			t.Errorf("%s is read as %s: %v", s, target, err)
 		}
 	}
-	for _, s := range []string{"", "gateway", "port_range.a: gateway.b", "machine.pc: machine.tv", "gateway.a: ", `gateway.a["x: y]: port_range.b`} {
+	for _, s := range []string{"", "gateway", "port_range.a: gateway.b", "machine.pc: gateway.a", "gateway.a: trackers", "trackers", ": trackers", "gateway.a: ", `gateway.a["x: y]: port_range.b`} {
 		if target, err := ParseTarget(s); err == nil {
 			t.Errorf("%q is target %s", s, target)
 		}

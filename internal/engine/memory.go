@@ -31,11 +31,15 @@ func (e *Engine) memoryDiagnostics() hcl.Diagnostics {
 	return diags
 }
 
-// owners are all the port_ranges of the configuration.
-func (e *Engine) owners() []plan.Addr {
-	out := make([]plan.Addr, len(e.Config.PortRanges))
-	for i, p := range e.Config.PortRanges {
-		out[i] = p.Addr
+// owners are those that may own rules on a device: all the port_ranges of the
+// configuration, and of a host firewall its machine.
+func (e *Engine) owners(device plan.Addr) []plan.Addr {
+	out := make([]plan.Addr, 0, len(e.Config.PortRanges)+1)
+	for _, p := range e.Config.PortRanges {
+		out = append(out, p.Addr)
+	}
+	if device.Block == plan.BlockMachine {
+		out = append(out, device)
 	}
 	return out
 }

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/btplan/btplan/plan"
-	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -44,72 +43,12 @@ func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	diags := e.readDiagnostics()
 	p, more := e.diff(e.devices)
 	diags = append(diags, more...)
-	diags = append(diags, e.guard(p)...)
-	diags = append(diags, e.refuse(p)...)
-	diags = append(diags, e.advise(p)...)
+	diags = append(diags, e.review(p)...)
 	diags = append(diags, e.memoryDiagnostics()...)
 	if unmatched := e.unmatchedTargets(p); len(unmatched) > 0 {
 		return nil, append(diags, unmatched...)
 	}
 	return p, diags
-}
-
-// guard refuses changes that would shut btplan itself out.
-func (e *Engine) guard(p *plan.Plan) hcl.Diagnostics {
-	guards := map[plan.Addr]providers.Guarding{}
-	for _, d := range e.devices {
-		if g, ok := d.Device.(providers.Guarding); ok && d.readErr == nil {
-			guards[d.addr] = g
-		}
-	}
-	var diags hcl.Diagnostics
-	for _, r := range p.Pending() {
-		g := guards[r.Device]
-		for _, c := range r.Changes {
-			if g == nil || c.Action == plan.NoOp || c.After == nil {
-				continue
-			}
-			if err := g.Guard(*c.After); err != nil {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError,
-					Summary:  fmt.Sprintf("%s would not be reached any more", r.Device),
-					Detail:   sentence(err),
-					Subject:  r.DeclRange.Ptr(),
-				})
-				break
-			}
-		}
-	}
-	return diags
-}
-
-// refuse has the devices look for changes that must not be made.
-func (e *Engine) refuse(p *plan.Plan) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, d := range e.devices {
-		refusing, can := d.Device.(providers.Refusing)
-		if !can || d.readErr != nil {
-			continue
-		}
-		for _, r := range p.Pending() {
-			if r.Device != d.addr {
-				continue
-			}
-			if why := refusing.Refuse(r.Changes); why != nil {
-				subject := r.DeclRange
-				if subject.Empty() {
-					subject = d.declRange
-				}
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError,
-					Summary:  fmt.Sprintf("%s: %s", d.addr, why.Summary),
-					Detail:   why.Detail,
-					Subject:  subject.Ptr(),
-				})
-			}
-		}
-	}
-	return diags
 }
 
 // diff compares what was read of these devices with what is wanted of them,
@@ -124,7 +63,8 @@ func (e *Engine) diff(devices []*device) (*plan.Plan, hcl.Diagnostics) {
 			continue
 		}
 		for _, w := range d.wanted {
-			if e.covers(w.Device, w.Owner) {
+			needless := w.Kind == plan.Outbound && !d.reading.DropsOutbound
+			if !needless && e.covers(w.Device, w.Owner) {
 				wanted = append(wanted, w)
 			}
 		}

@@ -67,9 +67,14 @@ func (e *Engine) problemDiagnostics(d *device, problems, known []providers.Probl
 	return diags
 }
 
-// declRange is where owner is declared; if it is nobody, or no longer in the
-// configuration, where the device is.
+// declRange is where owner asks for something; if it is nobody, or no longer in
+// the configuration, where the device is.
 func (e *Engine) declRange(d *device, owner plan.Addr) hcl.Range {
+	for _, m := range e.Config.Machines {
+		if m.Addr == owner && !m.TrackersRange.Empty() {
+			return m.TrackersRange
+		}
+	}
 	i := slices.IndexFunc(e.Config.PortRanges, func(r *config.PortRange) bool { return r.Addr == owner })
 	if i < 0 {
 		return d.declRange

@@ -14,9 +14,9 @@ import (
 // for all of its port ranges.
 type Target struct{ Device, Owner plan.Addr }
 
-// ParseTarget reads "machine.seedbox", "gateway.edge", "port_range.bt" or
-// "gateway.edge: port_range.bt". An address without a key covers all the
-// instances of its block.
+// ParseTarget reads "machine.seedbox", "gateway.edge", "port_range.bt",
+// "gateway.edge: port_range.bt" or "machine.seedbox: trackers". An address
+// without a key covers all the instances of its block.
 func ParseTarget(s string) (Target, error) {
 	addr, err := plan.ParseAddr(s)
 	switch {
@@ -27,11 +27,21 @@ func ParseTarget(s string) (Target, error) {
 	case !strings.Contains(s, ": "):
 		return Target{}, err
 	}
+	if machine, is := strings.CutSuffix(s, ": "+plan.Trackers); is {
+		addr, err := plan.ParseAddr(machine)
+		if err == nil && addr.Block != plan.BlockMachine {
+			err = fmt.Errorf("%q is not a target: expected a machine before the colon", s)
+		}
+		if err != nil {
+			return Target{}, err
+		}
+		return Target{Device: addr, Owner: addr}, nil
+	}
 	t, err := parsePair(s)
 	if err != nil {
 		return Target{}, err
 	}
-	if t.Device.Block == plan.BlockPortRange || t.Owner.Block != plan.BlockPortRange {
+	if t.Device.Block == plan.BlockPortRange || t.Owner.Block == plan.BlockGateway {
 		return Target{}, fmt.Errorf("%q is not a target: expected a gateway or a machine before the colon and a port_range after it", s)
 	}
 	return t, nil
@@ -70,7 +80,7 @@ func (t Target) String() string {
 	case t.Device.IsZero():
 		return t.Owner.String()
 	}
-	return t.Device.String() + ": " + t.Owner.String()
+	return plan.Resource{Device: t.Device, Owner: t.Owner}.String()
 }
 
 // covers says whether the targets cover what owner asks of device.
@@ -87,9 +97,12 @@ func (t Target) covers(e *Engine, device, owner plan.Addr) bool {
 	return (t.Device.IsZero() || t.Device.Covers(device)) && (t.Owner.IsZero() || t.Owner.Covers(owner))
 }
 
-// machineOf is the machine of a port range; zero for one that is no longer in
-// the configuration.
+// machineOf is the machine of an owner, which is its own, or a port range's;
+// zero for one that is no longer in the configuration.
 func (e *Engine) machineOf(owner plan.Addr) plan.Addr {
+	if owner.Block == plan.BlockMachine {
+		return owner
+	}
 	i := slices.IndexFunc(e.Config.PortRanges, func(r *config.PortRange) bool { return r.Addr == owner })
 	if i < 0 {
 		return plan.Addr{}

@@ -16,9 +16,6 @@ import (
 // follow (https://developer.hashicorp.com/terraform/internals/machine-readable-ui).
 const uiVersion = "1.2"
 
-// resourceType is the one type of resource there is, as in the plan's JSON.
-const resourceType = "btplan_port_range"
-
 // lines prints for programs: one JSON object a line.
 type lines struct {
 	Options
@@ -210,6 +207,6 @@ func actionOf(r plan.Resource) string {
 func resourceOf(r plan.Resource) lineResource {
 	return lineResource{
 		Addr: r.String(), Resource: r.String(), ImpliedProvider: "btplan",
-		ResourceType: resourceType, ResourceName: r.Owner.Name, ResourceKey: r.Owner.Key.Value(),
+		ResourceType: r.Type(), ResourceName: r.Owner.Name, ResourceKey: r.Owner.Key.Value(),
 	}
 }

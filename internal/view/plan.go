@@ -114,7 +114,12 @@ func (p palette) writeNothingToDo(w *strings.Builder, pl *plan.Plan, o Options) 
 
 func (p palette) writeResource(w *strings.Builder, r plan.Resource, destroy bool) {
 	w.WriteString("  # " + p.bold(r.String()) + " " + p.fate(r.Action) + "\n")
-	if r.Action == plan.Delete && !destroy {
+	switch {
+	case r.Action != plan.Delete || destroy:
+	case r.Owner == r.Device:
+		// They may be in the configuration still.
+		w.WriteString("  # (because " + r.Device.String() + " has no trackers, or nothing shuts the way to them)\n")
+	default:
 		w.WriteString("  # (because " + r.String() + " is not in configuration)\n")
 	}
 	for _, why := range drifts(r) {

@@ -104,8 +104,11 @@ func parseRules(t *testing.T, text string) []plan.Live {
 		if f[1] != "-" {
 			l.Owner = parseAddr(t, f[1])
 		}
-		if f[2] == "allow" {
+		switch f[2] {
+		case "allow":
 			l.Kind = plan.Allow
+		case "outbound":
+			l.Kind = plan.Outbound
 		}
 		l.Protocol = plan.Protocol(f[3])
 		var err error

@@ -4,18 +4,20 @@ package all
 
 import (
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw"
 	"github.com/btplan/btplan/providers/linuxgw"
+	"github.com/btplan/btplan/providers/router"
 	"github.com/btplan/btplan/providers/simulated"
 )
 
 // Gateways are the types that a gateway block may name, by name.
 func Gateways() map[string]providers.Type {
-	return byName(linuxgw.Type(), simulated.Type())
+	return byName(linuxgw.Type(), router.NATPMP(), router.PCP(), router.UPnP(), simulated.Type())
 }
 
 // Firewalls are the types that a machine's firewall block may name, by name.
 func Firewalls() map[string]providers.Type {
-	return byName()
+	return byName(append(hostfw.Types(), simulated.Firewall())...)
 }
 
 func byName(types ...providers.Type) map[string]providers.Type {

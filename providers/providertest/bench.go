@@ -77,6 +77,10 @@ func (b *bench) readOnce(dev providers.Device) []plan.Live {
 	if err != nil {
 		b.Fatalf("Read: %v", err)
 	}
+	// Whatever rules it holds: what is wanted of it hangs on this.
+	if reading.DropsOutbound != b.suite.Outbound {
+		b.Errorf("Read says that DropsOutbound is %t, and the suite's Outbound is %t; it holds:\n%s", reading.DropsOutbound, b.suite.Outbound, describe(reading.Rules))
+	}
 	return reading.Rules
 }
 

@@ -81,6 +81,41 @@ func testForeign(b *bench) {
 	b.checkDump(withForeign)
 }
 
+// Where somebody else lets packets out already, nothing is asked of the device;
+// what is ours there stays beside it; and what is somebody else's is not touched.
+func testForeignOutbound(b *bench) {
+	byHand := tcp("443").outward().rule(b)
+	known := len(foreign(b.read(b.open(home))))
+	b.AddForeign(b.T, byHand)
+	before := b.Dump(b.T)
+	dev := b.open(home)
+	if got := foreign(b.read(dev)); len(got) != known+1 || !slices.ContainsFunc(got, func(l plan.Live) bool { return l.Rule.Equal(byHand) }) {
+		b.Errorf("Read should list one foreign rule more, %s %s:\n%s", byHand.Kind, byHand, describe(got))
+	}
+	if left := pending(b.plan(dev, state{itself: {tcp("443").outward()}}.on(b))); len(left) > 0 {
+		b.Errorf("the way out is open, but there is to do: %d changes, the first %s", len(left), left[0].Action)
+	}
+	b.converge(home, state{itself: {tcp("6969").outward()}}.on(b))
+	b.converge(home, nil)
+	b.checkDump(before)
+}
+
+// What isn't ours, of another project too, is never touched, though the device
+// can't list it.
+func testUnseen(b *bench) {
+	b.AddForeign(b.T, tcp("8080").rule(b))
+	withForeign := b.Dump(b.T)
+	theirs := state{seedbox: {tcp("9000-9009"), udp("9000")}}.on(b)
+	b.converge(cabin, theirs)
+	before := b.Dump(b.T)
+	b.converge(home, state{seedbox: {tcp("6881-6889")}, laptop: {udp("6881-6889")}}.on(b))
+	b.converge(home, nil)
+	b.checkDump(before)
+	b.check(cabin, theirs)
+	b.converge(cabin, nil)
+	b.checkDump(withForeign)
+}
+
 // What someone else takes from us shows as drift, and an apply mends it.
 func testDrift(b *bench) {
 	before := b.Dump(b.T)
@@ -93,7 +128,7 @@ func testDrift(b *bench) {
 		b.Fatal("someone else has changed our rules, but there is nothing to do")
 	}
 	for _, r := range p.Pending() {
-		if !r.Drift {
+		if !r.Drift && !b.suite.Lacks.Traces {
 			b.Errorf("%s was changed by someone else, but Read does not call that drift", r)
 		}
 	}
@@ -103,6 +138,14 @@ func testDrift(b *bench) {
 	b.check(home, want)
 	b.converge(home, nil)
 	b.checkDump(before)
+}
+
+// A device that can't tell who connects says so, before anything is planned.
+func testNoSources(b *bench) {
+	rule := tcp("6881-6889").from("203.0.113.0/24").rule(b)
+	if _, err := b.open(home).Shape([]plan.Rule{rule}); !errors.Is(err, providers.ErrUnsupported) {
+		b.Errorf("Shape of a rule with sources should give ErrUnsupported, not %v", err)
+	}
 }
 
 // Between Read and Apply, another project changes the device. Either the
@@ -224,11 +267,27 @@ func (b *bench) interrupt(ctx func() context.Context) {
 	switch {
 	case err == nil && notNew != "":
 		b.Errorf("Apply gave no error, but the device does not hold what it should (-want +got):\n%s", notNew)
+	case notOld != "" && notNew != "" && b.suite.Lacks.Atomicity:
+		b.checkPart(other, before, after)
 	case notOld != "" && notNew != "":
 		b.Errorf("the apply that was called off has left neither the old (-want +got):\n%s\nnor the new:\n%s", notOld, notNew)
 	}
 	b.settle(after)
 	b.settle(nil)
+}
+
+// checkPart sees that each rule of the project is one of the old or of the new.
+func (b *bench) checkPart(dev providers.Device, before, after wants) {
+	b.Helper()
+	either := map[string]bool{}
+	for _, w := range append(b.shape(dev, before), b.shape(dev, after)...) {
+		either[describe([]plan.Live{{Rule: w.Rule, Owner: w.Owner}})] = true
+	}
+	for _, l := range ours(b.read(dev)) {
+		if line := describe([]plan.Live{l}); !either[line] {
+			b.Errorf("the apply that was called off has left what is neither of the old nor of the new: %s", line)
+		}
+	}
 }
 
 // settle is converge for a device on which an apply that was called off may

@@ -26,23 +26,46 @@ import (
 type Suite struct {
 	// Kind is what the device's rules do.
 	Kind plan.Kind
+	// Outbound: the device is a host firewall that drops what its machine
+	// sends, and New gives it so: it holds plan.Outbound rules too.
+	Outbound bool
 	// Machines are two hosts that a gateway can forward to. Without them it
 	// is asked to forward to 192.168.1.11 and 192.168.1.12.
 	Machines [2]netip.Addr
+	// Lacks are what no device of this kind can do.
+	Lacks Lacks
 	// New makes a device for one test, with nothing of btplan's on it. It
 	// may give the same one again: each test leaves it as it was, or fails.
 	New func(t *testing.T) *Bench
+}
+
+// Lacks says what a kind of device can't do. Without it the suite asks that a
+// device can.
+type Lacks struct {
+	// Sources: the device lets in everyone or nobody. It refuses rules with
+	// sources, and the steps that have any are left out.
+	Sources bool
+	// Atomicity: changes are made one after the other. An apply that is called
+	// off may leave any part of them made, which the next one completes.
+	Atomicity bool
+	// Traces: what somebody else takes away leaves no trace, so that it is
+	// only seen to be missing.
+	Traces bool
+	// Listing: the device tells nobody what it holds. It knows what it has
+	// made itself, and sees neither foreign rules nor what others take away.
+	Listing bool
 }
 
 // Bench is one device under test, and what can be done with it beside btplan.
 type Bench struct {
 	// Addr is the address that Open opens the device with.
 	Addr plan.Addr
-	// Open opens the device for a project. It is called many times for the
-	// same device, and several may be open at once. The suite closes it.
+	// Open opens the device for a project, with [Owners] as the configuration's.
+	// It is called many times for the same device, and several may be open at
+	// once. The suite closes it.
 	Open func(t *testing.T, project string) providers.Device
 	// AddForeign makes a rule as the device's owner would by hand, with no
-	// mark of btplan's. The rule stays for the rest of the test; New sees to
+	// mark of btplan's; with Suite.Outbound, a plan.Outbound too. The rule stays for the rest of the test; New sees to
 	// it that it is gone when the device is given again.
 	AddForeign func(t *testing.T, rule plan.Rule)
 	// Tamper takes one rule, or a part of one, away from the project "home"
@@ -65,11 +88,26 @@ func Run(t *testing.T, s Suite) {
 	}
 	run("empty", testEmpty)
 	run("nothing to do", testNothingToDo)
-	for _, c := range transitions(s.Kind) {
+	steps := transitions(s.Kind)
+	if s.Outbound {
+		steps = append(steps, outboundTransitions()...)
+		run("a foreign way out", testForeignOutbound)
+	}
+	for _, c := range steps {
+		if s.Lacks.Sources && c.hasSources() {
+			continue
+		}
 		run(c.name, func(b *bench) { testTransition(b, c.before, c.after) })
 	}
-	run("foreign rules", testForeign)
-	run("drift", testDrift)
+	if s.Lacks.Sources {
+		run("sources are refused", testNoSources)
+	}
+	if s.Lacks.Listing {
+		run("foreign rules stay", testUnseen)
+	} else {
+		run("foreign rules", testForeign)
+		run("drift", testDrift)
+	}
 	run("another project meanwhile", testOtherProjectMeanwhile)
 	run("the same project meanwhile", testSameProjectMeanwhile)
 	run("a plan used twice", testPlanUsedTwice)

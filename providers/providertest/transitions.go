@@ -2,7 +2,9 @@ package providertest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/btplan/btplan/plan"
 )
@@ -23,6 +25,7 @@ type opening struct {
 	machine  int // which of Suite.Machines
 	shift    int // how far the port on the machine is from that outside
 	sources  []string
+	out      bool // the machine's own packets, let out to these ports
 }
 
 // The owners. The key of the last is one that a device's syntax could stumble
@@ -35,6 +38,13 @@ var (
 	hostile = plan.Addr{Block: plan.BlockPortRange, Name: "bt", Key: plan.TextKey(`é "'$(x);{}#[/:%`)}
 )
 
+// itself stands for the machine whose firewall is under test.
+var itself = plan.Addr{Block: plan.BlockMachine}
+
+// Owners are the port ranges of every project, for a device that has to know
+// them to recognise its marks; that of a machine has to know Bench.Addr too.
+func Owners() []plan.Addr { return []plan.Addr{seedbox, laptop, first, alice, hostile} }
+
 func tcp(ports string) opening { return opening{protocol: plan.TCP, ports: ports} }
 func udp(ports string) opening { return opening{protocol: plan.UDP, ports: ports} }
 
@@ -46,6 +56,9 @@ func (o opening) shifted(n int) opening { o.shift = n; return o }
 
 // from lets only sources connect.
 func (o opening) from(sources ...string) opening { o.sources = sources; return o }
+
+// outward lets packets out to the ports, not in.
+func (o opening) outward() opening { o.out = true; return o }
 
 // one is the state in which seedbox has these rules.
 func one(rules ...opening) state { return state{seedbox: rules} }
@@ -120,10 +133,53 @@ func transitions(kind plan.Kind) []transition {
 	return list
 }
 
+// outboundTransitions are the steps with what is let out.
+func outboundTransitions() []transition {
+	out := func(openings ...opening) state {
+		for i := range openings {
+			openings[i] = openings[i].outward()
+		}
+		return state{itself: openings}
+	}
+	with := func(s, more state) state {
+		both := maps.Clone(s)
+		maps.Copy(both, more)
+		return both
+	}
+	return []transition{
+		{"a way out", nil, out(tcp("6969"))},
+		{"a way out widens", out(tcp("6969")), out(tcp("6969-6970"))},
+		{"a way out narrows", out(tcp("6969-6971")), out(tcp("6970"))},
+		{"a way out moves", out(tcp("6969")), out(tcp("2710"))},
+		{"a way out by tcp becomes one by udp", out(tcp("6969")), out(udp("6969"))},
+		{"several ways out", nil, out(tcp("80"), tcp("443"), tcp("6969"), udp("1337"), udp("6969"))},
+		{"one of several ways out goes", out(tcp("80"), tcp("6969"), udp("1337")), out(tcp("6969"), udp("1337"))},
+		{"in and out on one port", one(tcp("6969")), with(one(tcp("6969")), out(tcp("6969")))},
+		{"in goes, out stays", with(one(tcp("6969")), out(tcp("6969"))), out(tcp("6969"))},
+		{"out goes, in stays", with(one(tcp("6969")), out(tcp("6969"))), one(tcp("6969"))},
+		{"in becomes out", one(tcp("6969")), out(tcp("6969"))},
+	}
+}
+
+// hasSources says whether any rule on the way has sources.
+func (t transition) hasSources() bool {
+	for _, s := range []state{t.before, t.after} {
+		for _, openings := range s {
+			if slices.ContainsFunc(openings, func(o opening) bool { return o.sources != nil }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // on makes s what is wanted of the device under test.
 func (s state) on(b *bench) wants {
 	w := wants{}
 	for owner, openings := range s {
+		if owner == itself {
+			owner = b.Addr
+		}
 		for _, o := range openings {
 			w[owner] = append(w[owner], o.rule(b))
 		}
@@ -137,6 +193,9 @@ func (o opening) rule(b *bench) plan.Rule {
 		b.Fatal(err)
 	}
 	r := plan.Rule{Kind: b.suite.Kind, Protocol: o.protocol, Ports: ports}
+	if o.out {
+		r.Kind = plan.Outbound
+	}
 	for _, source := range o.sources {
 		r.Sources = append(r.Sources, netip.MustParsePrefix(source))
 	}

@@ -10,8 +10,9 @@ import (
 	"github.com/btplan/btplan/providers"
 )
 
-// device is a simulated gateway, open.
+// device is a simulated gateway or firewall, open.
 type device struct {
+	is      role
 	addr    plan.Addr
 	project string
 	file    file
@@ -26,7 +27,7 @@ type device struct {
 // Shape joins what follows each other: the file holds ranges.
 func (d *device) Shape(rules []plan.Rule) ([]plan.Rule, error) {
 	for _, r := range rules {
-		if err := check(r); err != nil {
+		if err := d.is.check(r); err != nil {
 			return nil, d.errorf("%w: %w", providers.ErrUnsupported, err)
 		}
 	}
@@ -43,15 +44,15 @@ func (d *device) Read(ctx context.Context) (*providers.Reading, error) {
 	if err != nil {
 		return nil, d.errorf("%w: %w", providers.ErrUnreachable, err)
 	}
-	entries, err := d.parse(data)
+	c, err := d.parse(data)
 	if err != nil {
 		return nil, err
 	}
 	d.seen, d.read = data, true
 
-	reading := &providers.Reading{}
-	want := seals(entries, d.project)
-	for i, e := range entries {
+	reading := &providers.Reading{DropsOutbound: c.outbound == dropOutbound}
+	want := seals(c.entries, d.project)
+	for i, e := range c.entries {
 		live := plan.Live{Rule: e.rule, Device: d.addr}
 		live.Handle = fmt.Sprintf("rule %d of %s", i+1, d.file.name)
 		owner, seal := e.owner(d.project)
@@ -75,16 +76,16 @@ func (d *device) Read(ctx context.Context) (*providers.Reading, error) {
 	return reading, nil
 }
 
-// parse reads the rules in data; nil is the file that isn't there.
-func (d *device) parse(data []byte) ([]entry, error) {
+// parse reads what is in data; nil is the file that isn't there.
+func (d *device) parse(data []byte) (content, error) {
 	if data == nil {
-		return nil, nil
+		return content{}, nil
 	}
-	entries, err := parse(data)
+	c, err := parse(data, d.is)
 	if err != nil {
-		return nil, d.errorf("%w. Mend the file, or delete it to begin with a device that holds no rules", err)
+		return content{}, d.errorf("%w. Mend the file, or delete it to begin with a device that holds no rules", err)
 	}
-	return entries, nil
+	return c, nil
 }
 
 // Apply makes all the changes in one write, or none of them.
@@ -119,11 +120,11 @@ func (d *device) apply(ctx context.Context, changes []plan.Change) error {
 	if !same(data, d.seen) {
 		return d.errorf("%w: someone else wrote to the file after it was read for this plan, so nothing was written. Plan again", providers.ErrConflict)
 	}
-	entries, err := d.parse(data)
+	c, err := d.parse(data)
 	if err != nil {
 		return err
 	}
-	entries, err = edit(entries, d.project, d.lease, changes)
+	c.entries, err = d.edit(c.entries, changes)
 	if err != nil {
 		return d.errorf("%w", err)
 	}
@@ -131,14 +132,14 @@ func (d *device) apply(ctx context.Context, changes []plan.Change) error {
 	if err := ctx.Err(); err != nil {
 		return d.errorf("nothing was written: %w", err)
 	}
-	if len(entries) == 0 {
+	if c.empty() {
 		if err := d.file.remove(); err != nil {
 			return d.errorf("%w", err)
 		}
 		d.seen = nil
 		return nil
 	}
-	data = render(entries)
+	data = render(c)
 	if err := d.file.save(data); err != nil {
 		return d.errorf("%w", err)
 	}

@@ -15,7 +15,7 @@ import (
 const drifted = "changed by someone else"
 
 // owner says whose rule e is, as far as a project knows: the port_range of
-// its own that the mark names, or nobody's. The seal is what the mark says of
+// its own that the mark names, its machine, or nobody's. The seal is what the mark says of
 // all the rules of that owner.
 func (e entry) owner(project string) (owner plan.Addr, seal string) {
 	mark := e.mark
@@ -52,11 +52,11 @@ func seals(entries []entry, project string) map[plan.Addr]string {
 // errAbsent: the rule that a change starts from is not there.
 var errAbsent = errors.New("the device holds no such rule")
 
-// edit gives the entries that changes make of these, with a lease of so many
-// seconds. What stays keeps its
-// place, what is changed takes the place of what it was, and what is new
-// comes last, sorted.
-func edit(entries []entry, project string, lease uint32, changes []plan.Change) ([]entry, error) {
+// edit gives the entries that changes make of these. What stays keeps its
+// place, what is changed takes the place of what it was, and what is new comes
+// last, sorted.
+func (d *device) edit(entries []entry, changes []plan.Change) ([]entry, error) {
+	project, lease := d.project, d.lease
 	places := newPlaces(entries, project)
 	edited := slices.Clone(entries)
 	touched := map[plan.Addr]bool{}
@@ -68,7 +68,7 @@ func edit(entries []entry, project string, lease uint32, changes []plan.Change) 
 		}
 		touched[c.Owner] = true
 		if c.After != nil {
-			if err := check(*c.After); err != nil {
+			if err := d.is.check(*c.After); err != nil {
 				return nil, err
 			}
 		}

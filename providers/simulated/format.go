@@ -23,25 +23,26 @@ const maxText = 1024
 // parse reads the rules in a file. It takes nothing that it does not
 // understand wholly: what it skipped would be lost with the next write. Its
 // errors begin with the line.
-func parse(data []byte) ([]entry, error) {
+func parse(data []byte, is role) (content, error) {
 	if !utf8.Valid(data) {
-		return nil, errors.New("the file is not UTF-8")
+		return content{}, errors.New("the file is not UTF-8")
 	}
-	r := reader{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
+	r := reader{is: is, data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	r.dec.UseNumber()
-	entries, err := r.file()
+	c, err := r.file()
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("the file ends too early")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("line %d: %w", r.line(), err)
+		return content{}, fmt.Errorf("line %d: %w", r.line(), err)
 	}
-	return entries, nil
+	return c, nil
 }
 
 // reader walks over the file token by token: decoding into a struct would
 // take fields in another case, and fields that come twice.
 type reader struct {
+	is   role
 	data []byte
 	dec  *json.Decoder
 }
@@ -51,42 +52,49 @@ func (r *reader) line() int {
 	return 1 + bytes.Count(r.data[:r.dec.InputOffset()], []byte("\n"))
 }
 
-func (r *reader) file() ([]entry, error) {
-	var entries []entry
+func (r *reader) file() (content, error) {
+	var c content
 	var version json.Number
-	err := r.object([]string{"format", "rules"}, func(name string) error {
-		if name == "format" {
+	err := r.object(r.is.fields, func(name string) error {
+		switch name {
+		case "format":
 			token, err := r.dec.Token()
 			version, _ = token.(json.Number)
+			return err
+		case "outbound":
+			var err error
+			if c.outbound, err = r.text(); err == nil && c.outbound != dropOutbound && c.outbound != allowOutbound {
+				err = fmt.Errorf("outbound: %q is neither %q nor %q", c.outbound, dropOutbound, allowOutbound)
+			}
 			return err
 		}
 		return r.list(func() error {
 			e, err := r.entry()
 			if err != nil {
-				return fmt.Errorf("rule %d: %w", len(entries)+1, err)
+				return fmt.Errorf("rule %d: %w", len(c.entries)+1, err)
 			}
-			entries = append(entries, e)
+			c.entries = append(c.entries, e)
 			return nil
 		})
 	})
 	if err != nil {
-		return nil, err
+		return content{}, err
 	}
 	if version != json.Number(fmt.Sprint(format)) {
-		return nil, fmt.Errorf("the file must say \"format\": %d, the one format that this btplan knows", format)
+		return content{}, fmt.Errorf("the file must say \"format\": %d, the one format that this btplan knows", format)
 	}
 	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more after the closing }")
+		return content{}, errors.New("there is more after the closing }")
 	}
-	return entries, nil
+	return c, nil
 }
 
 func (r *reader) entry() (entry, error) {
 	var e entry
 	texts := map[string]*string{
-		"protocol": &e.protocol, "ports": &e.ports, "to": &e.to, "mark": &e.mark, "comment": &e.comment,
+		"direction": &e.direction, "protocol": &e.protocol, "ports": &e.ports, "to": &e.to, "mark": &e.mark, "comment": &e.comment,
 	}
-	err := r.object([]string{"protocol", "ports", "to", "sources", "mark", "comment", "lease"}, func(name string) error {
+	err := r.object(r.is.rule, func(name string) error {
 		var err error
 		switch name {
 		case "sources":
@@ -104,7 +112,7 @@ func (r *reader) entry() (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	return e, e.understand()
+	return e, e.understand(r.is)
 }
 
 // sources reads who may connect. An empty list could be taken for nobody and
@@ -214,18 +222,22 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// render writes entries as parse reads them: one rule a line, so that a
-// comparison of two files shows whole rules.
-func render(entries []entry) []byte {
+// render writes c as parse reads it: one rule a line, so that a comparison of
+// two files shows whole rules.
+func render(c content) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "{\n  \"format\": %d,\n  \"rules\": [", format)
-	for i, e := range entries {
+	fmt.Fprintf(&b, "{\n  \"format\": %d,\n", format)
+	if c.outbound != "" {
+		fmt.Fprintf(&b, "  \"outbound\": %s,\n", quote(c.outbound))
+	}
+	b.WriteString("  \"rules\": [")
+	for i, e := range c.entries {
 		if i > 0 {
 			b.WriteString(",")
 		}
 		b.WriteString("\n    " + e.line())
 	}
-	if len(entries) > 0 {
+	if len(c.entries) > 0 {
 		b.WriteString("\n  ")
 	}
 	b.WriteString("]\n}\n")
@@ -234,10 +246,13 @@ func render(entries []entry) []byte {
 
 // line is e as it stands in the file.
 func (e entry) line() string {
-	fields := []string{
-		`"protocol": ` + quote(e.protocol),
-		`"ports": ` + quote(e.ports),
-		`"to": ` + quote(e.to),
+	var fields []string
+	if e.direction != "" {
+		fields = append(fields, `"direction": `+quote(e.direction))
+	}
+	fields = append(fields, `"protocol": `+quote(e.protocol), `"ports": `+quote(e.ports))
+	if e.to != "" {
+		fields = append(fields, `"to": `+quote(e.to))
 	}
 	if len(e.sources) > 0 {
 		var sources []string

@@ -3,6 +3,7 @@ package simulated
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/btplan/btplan/plan"
@@ -11,6 +12,7 @@ import (
 // entry is one rule as the file spells it, and what it means. The spelling of
 // a foreign rule is kept: it is not ours to tidy up.
 type entry struct {
+	direction           string // of a firewall's: directionIn, which may be left out, or directionOut
 	protocol, ports, to string
 	sources             []string
 	mark, comment       string
@@ -27,6 +29,9 @@ func newEntry(rule plan.Rule) entry {
 		to:       rule.Target(),
 		rule:     rule,
 	}
+	if rule.Kind == plan.Outbound {
+		e.direction = directionOut
+	}
 	for _, source := range rule.Sources {
 		e.sources = append(e.sources, source.String())
 	}
@@ -35,14 +40,24 @@ func newEntry(rule plan.Rule) entry {
 
 // understand works out e.rule from the spelling. Its errors begin with the
 // name of the field.
-func (e *entry) understand() error {
+func (e *entry) understand(is role) error {
+	kind := is.kinds[0]
+	switch e.direction {
+	case "", directionIn:
+	case directionOut:
+		kind = plan.Outbound
+	default:
+		return fmt.Errorf("direction: %q is neither %q nor %q", e.direction, directionIn, directionOut)
+	}
 	ports, err := plan.ParsePortRange(e.ports)
 	if err != nil {
 		return fmt.Errorf("ports: %w", err)
 	}
-	to, err := parseTarget(e.to, ports)
-	if err != nil {
-		return fmt.Errorf("to: %w", err)
+	var to netip.AddrPort
+	if kind == plan.Forward {
+		if to, err = parseTarget(e.to, ports); err != nil {
+			return fmt.Errorf("to: %w", err)
+		}
 	}
 	var sources []netip.Prefix
 	for _, s := range e.sources {
@@ -53,13 +68,13 @@ func (e *entry) understand() error {
 		sources = append(sources, source)
 	}
 	e.rule = plan.Rule{
-		Kind:     plan.Forward,
+		Kind:     kind,
 		Protocol: plan.Protocol(e.protocol),
 		Ports:    ports,
 		To:       to,
 		Sources:  plan.CanonicalSources(sources),
 	}
-	return check(e.rule)
+	return is.check(e.rule)
 }
 
 // parseTarget reads what [plan.Rule.Target] writes: an address, and as many
@@ -84,15 +99,15 @@ func parseTarget(s string, outside plan.PortRange) (netip.AddrPort, error) {
 	return to, nil
 }
 
-// check says why this device can't hold a rule.
-func check(r plan.Rule) error {
+// check says why a device can't hold a rule.
+func (is role) check(r plan.Rule) error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if r.Kind != plan.Forward {
-		return fmt.Errorf("a simulated gateway holds forwards, not %s rules", r.Kind)
+	if !slices.Contains(is.kinds, r.Kind) {
+		return fmt.Errorf("a simulated %s holds no %s rules", is.name, r.Kind)
 	}
-	if to := r.To.Addr(); to.IsUnspecified() || to.IsMulticast() {
+	if to := r.To.Addr(); to.IsValid() && (to.IsUnspecified() || to.IsMulticast()) {
 		return fmt.Errorf("%s is not the address of one machine", to)
 	}
 	return nil

@@ -42,19 +42,69 @@ func TestSuite(t *testing.T) {
 				line := `{"protocol": "` + string(r.Protocol) + `", "ports": "` + r.Ports.String() + `", "to": "` + r.Target() + `", "comment": "by hand <& \"`
 				write(t, dir, `{"rules": [`+line+`"}], "format": 1}`)
 			},
-			Tamper: func(t *testing.T) {
-				lines := strings.SplitAfter(read(t, dir), "\n")
-				for i, line := range lines {
-					if strings.Contains(line, `"btplan:home:`) {
-						write(t, dir, strings.Join(append(lines[:i:i], lines[i+1:]...), ""))
-						return
-					}
-				}
-				t.Fatal("there is no rule to take away")
-			},
-			Dump: func(t *testing.T) string { return dump(t, dir) },
+			Tamper: func(t *testing.T) { takeOneAway(t, dir) },
+			Dump:   func(t *testing.T) string { return dump(t, dir) },
 		}
 	}})
+}
+
+var machine = plan.Addr{Block: plan.BlockMachine, Name: "seedbox"}
+
+// openFirewall opens the firewall whose rules are in dir/home.json.
+func openFirewall(t *testing.T, dir, project string) providers.Device {
+	t.Helper()
+	dev, err := simulated.Firewall().Open(providers.Settings{
+		Project: project,
+		Addr:    machine,
+		Dir:     dir,
+		Body:    cty.ObjectVal(map[string]cty.Value{"file": cty.StringVal("home.json")}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+func TestFirewallSuite(t *testing.T) {
+	for name, drops := range map[string]bool{"lets everything out": false, "drops what it sends": true} {
+		t.Run(name, func(t *testing.T) {
+			providertest.Run(t, providertest.Suite{Kind: plan.Allow, Outbound: drops, New: func(t *testing.T) *providertest.Bench {
+				dir := t.TempDir()
+				head := `{`
+				if drops {
+					head = `{"outbound": "drop", `
+					write(t, dir, head+`"format": 1, "rules": []}`)
+				}
+				return &providertest.Bench{
+					Addr: machine,
+					Open: func(t *testing.T, project string) providers.Device { return openFirewall(t, dir, project) },
+					AddForeign: func(t *testing.T, r plan.Rule) {
+						direction := "in"
+						if r.Kind == plan.Outbound {
+							direction = "out"
+						}
+						line := `{"direction": "` + direction + `", "protocol": "` + string(r.Protocol) + `", "ports": "` + r.Ports.String() + `", "comment": "by hand"}`
+						write(t, dir, head+`"rules": [`+line+`], "format": 1}`)
+					},
+					Tamper: func(t *testing.T) { takeOneAway(t, dir) },
+					Dump:   func(t *testing.T) string { return dump(t, dir) },
+				}
+			}})
+		})
+	}
+}
+
+// takeOneAway takes one rule away from the project home.
+func takeOneAway(t *testing.T, dir string) {
+	t.Helper()
+	lines := strings.SplitAfter(read(t, dir), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, `"btplan:home:`) {
+			write(t, dir, strings.Join(append(lines[:i:i], lines[i+1:]...), ""))
+			return
+		}
+	}
+	t.Fatal("there is no rule to take away")
 }
 
 // dump is what the files of a directory hold: a device that holds nothing is

@@ -1,7 +1,7 @@
-// Package simulated is a gateway that exists in a JSON file: to try btplan,
-// and to test a configuration with no device at hand. What a packet filter
-// would hold stands there one rule a line, and can be edited by hand to play
-// someone else who changes the device.
+// Package simulated is a gateway, or a machine's firewall, that exists in a JSON
+// file: to try btplan, and to test a configuration with no device at hand. What
+// a packet filter would hold stands there one rule a line, and can be edited by
+// hand to play someone else who changes the device.
 //
 // A rule carries the mark of its owner and the seal of all of that owner's
 // rules (see [plan.Mark] and [plan.Seal]):
@@ -9,7 +9,7 @@
 //	{
 //	  "format": 1,
 //	  "rules": [
-//	    {"protocol": "tcp", "ports": "6881-6889", "to": "192.168.1.11:6881-6889", "mark": "btplan:home:seedbox:3f0e9a51"},
+//	    {"protocol": "tcp", "ports": "6881-6889", "to": "192.168.1.11:6881-6889", "mark": "btplan:home:seedbox:5c125084"},
 //	    {"protocol": "tcp", "ports": "8080", "to": "192.168.1.5:80", "sources": ["203.0.113.0/24"], "comment": "web server"}
 //	  ]
 //	}
@@ -17,7 +17,19 @@
 // A rule may have a lease, in seconds: a simulated device has no clock, so that
 // whoever edits the file lets the time go by.
 //
-// A device without rules is no file.
+// The file of a firewall may say that it drops what its machine sends. Its
+// rules have no target and no lease, but a direction, "in" if none is said:
+//
+//	{
+//	  "format": 1,
+//	  "outbound": "drop",
+//	  "rules": [
+//	    {"protocol": "tcp", "ports": "6881-6889", "mark": "btplan:home:seedbox:80a5e37b"},
+//	    {"direction": "out", "protocol": "tcp", "ports": "6969", "mark": "btplan:home:machine.seedbox:f411b646"}
+//	  ]
+//	}
+//
+// A device of which there is nothing to say is no file.
 package simulated
 
 import (
@@ -52,21 +64,51 @@ func Type() providers.Type {
 	return providers.Type{
 		Name: "simulated",
 		Spec: hcldec.ObjectSpec{
-			"file": &hcldec.ValidateSpec{
-				Wrapped: &hcldec.AttrSpec{Name: "file", Type: cty.String},
-				Func:    checkFile,
-			},
+			"file": fileSpec(gatewayRole),
 			"lease": &hcldec.ValidateSpec{
 				Wrapped: &hcldec.AttrSpec{Name: "lease", Type: cty.String},
 				Func:    checkLease,
 			},
 		},
-		Open: open,
+		Open: func(s providers.Settings) (providers.Device, error) {
+			d := open(s, gatewayRole)
+			if v := s.Body.GetAttr("lease"); !v.IsNull() {
+				d.lease, _ = parseLease(v.AsString()) // checkLease has seen it
+			}
+			return d, nil
+		},
+	}
+}
+
+// Firewall is the firewall type "simulated". Its block may say in which file the
+// rules are, as that of a gateway may:
+//
+//	machine "seedbox" {
+//	  address = "192.168.1.11"
+//	  firewall "simulated" {
+//	    file = "seedbox.json"
+//	  }
+//	}
+//
+// Without file it is named after the machine: seedbox.firewall.json, and with
+// for_each or count seedbox.KEY.firewall.json.
+func Firewall() providers.Type {
+	return providers.Type{
+		Name: "simulated",
+		Spec: hcldec.ObjectSpec{"file": fileSpec(firewallRole)},
+		Open: func(s providers.Settings) (providers.Device, error) { return open(s, firewallRole), nil },
+	}
+}
+
+func fileSpec(is role) hcldec.Spec {
+	return &hcldec.ValidateSpec{
+		Wrapped: &hcldec.AttrSpec{Name: "file", Type: cty.String},
+		Func:    func(v cty.Value) hcl.Diagnostics { return checkFile(v, is) },
 	}
 }
 
 // checkFile tells the author of a path that can name no file.
-func checkFile(v cty.Value) hcl.Diagnostics {
+func checkFile(v cty.Value, is role) hcl.Diagnostics {
 	v, _ = v.Unmark()
 	if !v.IsKnown() || v.IsNull() {
 		return nil
@@ -79,12 +121,12 @@ func checkFile(v cty.Value) hcl.Diagnostics {
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Invalid file",
-		Detail:   fmt.Sprintf("%q names no file. Give the path of the JSON file that holds the rules of this gateway, such as \"home.json\", or leave it out.", name),
+		Detail:   fmt.Sprintf("%q names no file. Give the path of the JSON file that holds the rules of this %s, such as \"home.json\", or leave it out.", name, is.name),
 	}}
 }
 
-func open(s providers.Settings) (providers.Device, error) {
-	name := defaultFile(s.Addr)
+func open(s providers.Settings, is role) *device {
+	name := defaultFile(s.Addr, is)
 	if v := s.Body.GetAttr("file"); !v.IsNull() {
 		name = v.AsString()
 	}
@@ -92,21 +134,17 @@ func open(s providers.Settings) (providers.Device, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.Dir, path)
 	}
-	d := &device{addr: s.Addr, project: s.Project, file: file{path: path, name: name}}
-	if v := s.Body.GetAttr("lease"); !v.IsNull() {
-		d.lease, _ = parseLease(v.AsString()) // checkLease has seen it
-	}
-	return d, nil
+	return &device{is: is, addr: s.Addr, project: s.Project, file: file{path: path, name: name}}
 }
 
-// defaultFile is the file of a gateway whose block names none. A block's name
-// holds no dot, so that no two gateways get the same one.
-func defaultFile(gateway plan.Addr) string {
-	name := gateway.Name
-	if key := gateway.Key.Value(); key != nil {
+// defaultFile is the file of a device whose block names none. A block's name
+// holds no dot, so that no two devices get the same one.
+func defaultFile(addr plan.Addr, is role) string {
+	name := addr.Name
+	if key := addr.Key.Value(); key != nil {
 		name += "." + escapeKey(fmt.Sprint(key))
 	}
-	return name + ".simulated.json"
+	return name + is.suffix
 }
 
 // escapeKey makes a part of a file name of a for_each key, which may hold

@@ -29,8 +29,15 @@ func TestFileName(t *testing.T) {
 		{keyed(plan.TextKey("../a b.c\x00é")), cty.NullVal(cty.String), "conf/home.%2E%2E%2Fa%20b%2Ec%00%C3%A9.simulated.json"},
 		{home, cty.StringVal("state/home.json"), "conf/state/home.json"},
 		{home, cty.StringVal(absolute), absolute},
+		{plan.Addr{Block: plan.BlockMachine, Name: "home"}, cty.NullVal(cty.String), "conf/home.firewall.json"},
+		{plan.Addr{Block: plan.BlockMachine, Name: "home", Key: plan.NumKey(0)}, cty.NullVal(cty.String), "conf/home.0.firewall.json"},
+		{plan.Addr{Block: plan.BlockMachine, Name: "home"}, cty.StringVal("state/home.json"), "conf/state/home.json"},
 	} {
-		dev, err := open(providers.Settings{
+		typ := Type()
+		if c.addr.Block == plan.BlockMachine {
+			typ = Firewall()
+		}
+		dev, err := typ.Open(providers.Settings{
 			Addr: c.addr, Dir: "conf", Body: cty.ObjectVal(map[string]cty.Value{"file": c.file, "lease": cty.NullVal(cty.String)}),
 		})
 		if err != nil {
