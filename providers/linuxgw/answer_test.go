@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -27,7 +28,7 @@ func homeGateway() *gateway {
 	return &gateway{
 		project: "home",
 		addr:    plan.Addr{Block: plan.BlockGateway, Name: "edge"},
-		backend: auto,
+		backend: netfilter.Auto,
 		wan:     "wan0",
 	}
 }
@@ -43,7 +44,7 @@ func answer(t testing.TB) string {
 }
 
 func readAnswer(text string) (*state, error) {
-	f, err := parseFacts([]byte(text))
+	f, err := homeGateway().parseFacts([]byte(text))
 	if err != nil {
 		return nil, err
 	}

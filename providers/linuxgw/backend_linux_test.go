@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/google/go-cmp/cmp"
@@ -22,27 +23,27 @@ func TestLabBackend(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		script  string
-		before  backend // where rules of ours are already; empty: nowhere
-		backend backend
+		before  netfilter.Choice // where rules of ours are already; empty: nowhere
+		backend netfilter.Choice
 		home    string // part of what holds the rules
 		says    string // part of the error
 	}{
-		"nftables by itself":       {clean("nft"), "", auto, "table inet btplan_home", ""},
-		"not where iptables is":    {clean("legacy") + dropping("legacy"), "", auto, "table inet btplan_home", ""},
-		"iptables if asked for":    {clean("nft"), "", withIptables, "of iptables-nft", ""},
-		"as iptables is":           {clean("legacy"), "", withIptables, "of iptables-legacy", ""},
-		"where they are":           {clean("nft"), withIptables, auto, "of iptables-nft", ""},
-		"where they are, legacy":   {clean("legacy"), withIptables, auto, "of iptables-legacy", ""},
-		"where they are, nftables": {clean("legacy"), withNftables, auto, "table inet btplan_home", ""},
-		"not where they are":       {clean("legacy"), withNftables, withIptables, "", `holds the rules of the project home with nftables, as table inet btplan_home. Set backend = "nftables", run btplan destroy, then set "iptables"`},
-		"not where they are, 2":    {clean("nft"), withIptables, withNftables, "", `with iptables, as the chains BTPLAN-*-home of iptables-nft. Set backend = "iptables"`},
-		"no nft":                   {clean("nft") + withoutNft, "", withNftables, "", "install the package nftables"},
-		"nft without JSON":         {clean("nft") + brokenNft, "", withNftables, "", "JSON support not compiled-in"},
-		"iptables then":            {clean("legacy") + brokenNft, "", auto, "of iptables-legacy", ""},
-		"no iptables":              {clean("nft") + withoutIptables, "", withIptables, "", "install the package iptables"},
-		"nothing":                  {clean("nft") + withoutNft + withoutIptables, "", auto, "", "install the package nftables there, or iptables"},
-		"firewalld":                {clean("nft") + "nft add table inet firewalld", "", auto, "", "firewalld"},
-		"firewalld with iptables":  {clean("nft") + "iptables -N FORWARD_direct\n" + withoutNft, "", auto, "", "systemctl disable --now firewalld"},
+		"nftables by itself":       {clean("nft"), "", netfilter.Auto, "table inet btplan_home", ""},
+		"not where iptables is":    {clean("legacy") + dropping("legacy"), "", netfilter.Auto, "table inet btplan_home", ""},
+		"iptables if asked for":    {clean("nft"), "", netfilter.Iptables, "of iptables-nft", ""},
+		"as iptables is":           {clean("legacy"), "", netfilter.Iptables, "of iptables-legacy", ""},
+		"where they are":           {clean("nft"), netfilter.Iptables, netfilter.Auto, "of iptables-nft", ""},
+		"where they are, legacy":   {clean("legacy"), netfilter.Iptables, netfilter.Auto, "of iptables-legacy", ""},
+		"where they are, nftables": {clean("legacy"), netfilter.Nftables, netfilter.Auto, "table inet btplan_home", ""},
+		"not where they are":       {clean("legacy"), netfilter.Nftables, netfilter.Iptables, "", `holds the rules of the project home with nftables, as table inet btplan_home. Set backend = "nftables", run btplan destroy, then set "iptables"`},
+		"not where they are, 2":    {clean("nft"), netfilter.Iptables, netfilter.Nftables, "", `with iptables, as the chains BTPLAN-*-home of iptables-nft. Set backend = "iptables"`},
+		"no nft":                   {clean("nft") + withoutNft, "", netfilter.Nftables, "", "install the package nftables"},
+		"nft without JSON":         {clean("nft") + brokenNft, "", netfilter.Nftables, "", "JSON support not compiled-in"},
+		"iptables then":            {clean("legacy") + brokenNft, "", netfilter.Auto, "of iptables-legacy", ""},
+		"no iptables":              {clean("nft") + withoutIptables, "", netfilter.Iptables, "", "install the package iptables"},
+		"nothing":                  {clean("nft") + withoutNft + withoutIptables, "", netfilter.Auto, "", "install the package nftables there, or iptables"},
+		"firewalld":                {clean("nft") + "nft add table inet firewalld", "", netfilter.Auto, "", "firewalld"},
+		"firewalld with iptables":  {clean("nft") + "iptables -N FORWARD_direct\n" + withoutNft, "", netfilter.Auto, "", "systemctl disable --now firewalld"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nat.Gateway.Sh("umount /usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi 2>/dev/null || true\n" + clean("nft"))
@@ -88,7 +89,7 @@ func TestLabNoIp6tables(t *testing.T) {
 			n.Gateway.Sh(clean("nft") + dropping("nft"))
 			n.Gateway.ServeDropbear("nft", "ip6tables-nft", "ip6tables")
 		}, "no ip6tables-nft: install"},
-		"nft is in its way": {script(clean("nft") + `iptables-nft -P FORWARD DROP
+		"nft is in its way": {onGateway(clean("nft") + `iptables-nft -P FORWARD DROP
 nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forward priority 0; }; add rule ip6 filter FORWARD ct state vmap { invalid : drop }'
 ` + withoutNft), `ip6tables-nft can't list, and can't work beside: set backend = "nftables"`},
 	} {
@@ -114,7 +115,7 @@ nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forwa
 func TestLabReadMakesNothing(t *testing.T) {
 	lab.Need(t, "iptables-nft", "iptables-legacy")
 	for _, variant := range []string{"nft", "legacy"} {
-		for _, b := range []backend{auto, withNftables, withIptables} {
+		for _, b := range []netfilter.Choice{netfilter.Auto, netfilter.Nftables, netfilter.Iptables} {
 			nat := lab.NewNAT(t)
 			nat.Gateway.Sh(clean(variant))
 			g := openInside(t, nat.Gateway, "home", "wan0")
@@ -142,8 +143,8 @@ func TestLabNotRoot(t *testing.T) {
 		g := openInside(t, nat.Gateway, "home", "wan0")
 		out, err := nat.Gateway.Try("setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", g.readScript())
 		if err != nil {
-			err = explain(err)
-		} else if f, parseErr := parseFacts([]byte(out)); parseErr != nil {
+			err = g.explain(err)
+		} else if f, parseErr := g.parseFacts([]byte(out)); parseErr != nil {
 			err = parseErr
 		} else {
 			_, err = newState(g.gateway, f)
@@ -183,7 +184,7 @@ ip6tables -t nat -A PREROUTING -i wan0 -p tcp --dport 9000:9009 -j DNAT --to fd7
 			before := dump(nat.Gateway)
 			g := openInside(t, nat.Gateway, "home", "wan0")
 			if strings.HasSuffix(name, "there") && strings.HasPrefix(name, "iptables-nft") {
-				g.backend = withIptables
+				g.backend = netfilter.Iptables
 			}
 			other := openInside(t, nat.Gateway, "office", "wan0")
 			other.backend = g.backend

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -16,13 +17,16 @@ type entry struct {
 }
 
 // hasIPv6 says whether some entry is for IPv6.
-func hasIPv6(entries []entry) bool {
-	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is6() })
-}
+func hasIPv6(entries []entry) bool { return versionsOf(entries).Six }
 
-// hasIPv4 says whether some entry is for IPv4.
-func hasIPv4(entries []entry) bool {
-	return slices.ContainsFunc(entries, func(e entry) bool { return e.rule.To.Addr().Is4() })
+// versionsOf gives the IP versions that entries are for.
+func versionsOf(entries []entry) netfilter.Versions {
+	var v netfilter.Versions
+	for _, e := range entries {
+		v.Six = v.Six || e.rule.To.Addr().Is6()
+		v.Four = v.Four || e.rule.To.Addr().Is4()
+	}
+	return v
 }
 
 // ofVersion are those entries that are for IPv6, or for IPv4.

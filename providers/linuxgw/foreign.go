@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/plan"
 )
@@ -13,22 +14,23 @@ import (
 // and every rule that translates the destination of packets that come in. One
 // whose ports can't be told, or that does not concern packets from the WAN
 // interface, is counted with ports that collide with nobody's.
-func foreignForwards(f *facts, home *holding, wan string) ([]plan.Live, error) {
+func foreignForwards(g *gateway, f *facts, home *holding) ([]plan.Live, error) {
 	var out []plan.Live
-	for on, save := range f.listed() {
+	wan := home.wan
+	for on, save := range f.Listed() {
 		out = append(out, foreignDNAT(on, save.Table("nat"), home, wan)...)
 	}
-	if f.ruleset == nil {
+	if f.Ruleset == nil {
 		return out, nil
 	}
-	for _, t := range f.maps.Sets {
-		if !isOurs(t.In()) || slices.ContainsFunc(out, func(l plan.Live) bool { return l.Handle == t.In().String() }) {
+	for _, t := range f.Maps.Sets {
+		if !g.names().IsOurs(t.In()) || slices.ContainsFunc(out, func(l plan.Live) bool { return l.Handle == t.In().String() }) {
 			continue
 		}
-		if f.own.HasTable(t.In()) {
+		if f.Own.HasTable(t.In()) {
 			continue
 		}
-		entries, err := readEntries(f.maps, t.In())
+		entries, err := readEntries(f.Maps, t.In())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.In(), err)
 		}
@@ -36,69 +38,29 @@ func foreignForwards(f *facts, home *holding, wan string) ([]plan.Live, error) {
 			out = append(out, plan.Live{Rule: r, Handle: t.In().String()})
 		}
 	}
-	for _, c := range fromPrerouting(f.ruleset) {
-		if f.toldByIptables(c.In()) {
+	// The chains that packets go through before they are routed, and that may
+	// translate.
+	translates := func(c nft.Chain) bool { return c.Type == "nat" && c.Hook == "prerouting" }
+	for _, c := range netfilter.From(f.Ruleset, translates, netfilter.Any) {
+		if f.ToldByIptables(c.In()) {
 			continue
 		}
-		for _, r := range f.ruleset.RulesOf(c) {
-			out = append(out, foreignRule(f.maps, r, wan)...)
+		for _, r := range f.Ruleset.RulesOf(c) {
+			out = append(out, foreignRule(f.Maps, r, wan)...)
 		}
 	}
 	return out, nil
 }
 
-// toldByIptables says whether a table of nftables is one that iptables has
-// listed, which tells more of its rules.
-func (f *facts) toldByIptables(t nft.Table) bool {
-	save := f.of(t.Family == "ip6").saves[viaNft]
-	return save != nil && t.Family != "inet" && t.Name == "nat" && !slices.Contains(save.Incompatible, "nat")
-}
-
-// fromPrerouting gives the chains that packets go through before they are
-// routed, and that may translate: those of type nat and where they lead.
-func fromPrerouting(rs *nft.Ruleset) []nft.Chain {
-	var out, todo []nft.Chain
-	for _, c := range rs.Chains {
-		if c.Type == "nat" && c.Hook == "prerouting" && !isOurs(c.In()) {
-			todo = append(todo, c)
-		}
-	}
-	for len(todo) > 0 {
-		c := todo[0]
-		todo = todo[1:]
-		if slices.Contains(out, c) {
-			continue
-		}
-		out = append(out, c)
-		for _, r := range rs.RulesOf(c) {
-			for _, s := range r.Statements {
-				if s.Name != "jump" && s.Name != "goto" {
-					continue
-				}
-				var to struct{ Target string }
-				if json.Unmarshal(s.Body, &to) != nil {
-					continue
-				}
-				for _, next := range rs.Chains {
-					if next.In() == c.In() && next.Name == to.Target {
-						todo = append(todo, next)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
 // foreignRule gives the forwards that one rule makes: none if it translates
 // nothing.
 func foreignRule(maps *nft.Ruleset, r nft.Rule, wan string) []plan.Live {
-	m := match{protocols: []plan.Protocol{plan.TCP, plan.UDP}, version: versionOf(r.Family)}
+	m := translation{Match: netfilter.MatchIn(r.Family)}
 	translates := false
 	for _, s := range r.Statements {
 		switch s.Name {
 		case "match":
-			m.narrow(s.Body, wan)
+			m.Narrow(s.Body)
 		case "dnat":
 			translates = true
 			m.dnat(maps, r.In(), s.Body)
@@ -114,5 +76,5 @@ func foreignRule(maps *nft.Ruleset, r nft.Rule, wan string) []plan.Live {
 	if !translates {
 		return nil
 	}
-	return m.forwards(r.String())
+	return m.forwards(r.String(), wan)
 }

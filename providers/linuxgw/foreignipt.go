@@ -6,16 +6,17 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/internal/iptables"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 )
 
 // foreignDNAT gives the port forwards of others that one variant of iptables
 // holds: those of the chains that packets go through before they are routed,
 // our own left out if they are there.
-func foreignDNAT(on program, nat iptables.Table, home *holding, wan string) []plan.Live {
+func foreignDNAT(on netfilter.Program, nat iptables.Table, home *holding, wan string) []plan.Live {
 	own := ""
-	if c, is := home.filter.(*ownChains); is && c.program(on.six) == on {
-		own = chainName(dnatChain, c.project)
+	if c, is := home.filter.(*chains); is && c.IsOn(on) {
+		own = c.Chain(dnatChain)
 	}
 	var out []plan.Live
 	for _, c := range nat.From("PREROUTING") {
@@ -23,8 +24,8 @@ func foreignDNAT(on program, nat iptables.Table, home *holding, wan string) []pl
 			continue
 		}
 		for i, r := range c.Rules {
-			handle := fmt.Sprintf("rule %d of chain %s in the nat table of %s", i+1, c.Name, on.command)
-			out = append(out, foreignIptablesRule(r, handle, wan, on.six)...)
+			handle := fmt.Sprintf("rule %d of chain %s in the nat table of %s", i+1, c.Name, on.Command)
+			out = append(out, foreignIptablesRule(r, handle, wan, on.Six)...)
 		}
 	}
 	return out
@@ -38,26 +39,10 @@ func foreignIptablesRule(r iptables.Rule, handle, wan string, six bool) []plan.L
 	default:
 		return nil
 	}
-	m := matchOf(r, wan, six)
+	m := translation{}
+	m.Match, _ = netfilter.MatchOf(r, six)
 	m.to, m.toPort = destination(r.Value("--to-destination"))
-	return m.forwards(handle)
-}
-
-// matchOf tells of which packets one rule is, as far as that can be told.
-func matchOf(r iptables.Rule, wan string, six bool) match {
-	m := match{protocols: []plan.Protocol{plan.TCP, plan.UDP}, version: versionOf(ipOf(six))}
-	m.setProtocol(r.Value("-p"))
-	if o, found := r.Option("--dport", "--dports"); found && !o.Not && len(o.Values) == 1 {
-		for s := range strings.SplitSeq(o.Values[0], ",") {
-			if ports, err := parsePorts(s); err == nil {
-				m.ports = append(m.ports, ports)
-			}
-		}
-	}
-	if iface := r.Value("-i"); iface != "" && !strings.HasSuffix(iface, "+") {
-		m.elsewhere = iface != wan
-	}
-	return m
+	return m.forwards(handle, wan)
 }
 
 // destination reads the value of --to-destination: an address or a range of

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btplan/btplan/internal/guarded"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -56,7 +57,7 @@ func TestGuard(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := homeGateway()
-			g.last = &state{holding: &holding{filter: &nftables{}}, wan: "wan0", routes: parseRoutes(routingTable), login: parseLogin([]byte(test.login + "\n"))}
+			g.last = &state{holding: &holding{filter: &nftables{}, wan: "wan0"}, routes: parseRoutes(routingTable), login: guarded.ParseLogin([]byte(test.login + "\n"))}
 			protocol := plan.TCP
 			if test.udp {
 				protocol = plan.UDP

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btplan/btplan/internal/guarded"
 	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/btplan/btplan/providers/providertest"
@@ -97,7 +99,7 @@ func TestLabIptablesSuite(t *testing.T) {
 						},
 						AddForeign: func(_ *testing.T, r plan.Rule) {
 							nat.Gateway.Sh(fmt.Sprintf(`iptables -t nat -A PREROUTING -i wan0 -p %s --dport %s -j DNAT --to-destination %s:%d`,
-								r.Protocol, colon(r.Ports.String()), r.To.Addr(), r.To.Port()))
+								r.Protocol, netfilter.Colon(r.Ports.String()), r.To.Addr(), r.To.Port()))
 						},
 						Tamper: func(*testing.T) { nat.Gateway.Sh("iptables -t nat -D BTPLAN-DNAT-home 1") },
 						Dump:   func(*testing.T) string { return dump(nat.Gateway) },
@@ -195,7 +197,7 @@ func TestLabIptablesUndo(t *testing.T) {
 			nat := lab.NewNAT(t)
 			nat.Gateway.Sh(script)
 			g := openInside(t, nat.Gateway, "home", "wan0")
-			g.backend = withIptables
+			g.backend = netfilter.Iptables
 			all := func() string {
 				if strings.Contains(script, withoutNft) {
 					return dump(nat.Gateway)
@@ -228,8 +230,8 @@ func TestLabIptablesUndo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				generation := newGeneration()
-				change := g.changeScript(g.last, changes, entries, generation)
+				generation := guarded.NewGeneration()
+				change := g.device.Script(g.guardedChange(g.last, changes, entries, generation))
 				if step.meanwhile != "" {
 					// In the moment behind the comparison.
 					change = strings.Replace(change, "command -v sha256sum", "false", 1)
@@ -241,7 +243,7 @@ func TestLabIptablesUndo(t *testing.T) {
 					if all() == before {
 						t.Errorf("%s: nothing has changed", step.name)
 					}
-					nat.Gateway.Sh(undoNow(generation))
+					nat.Gateway.Sh(guarded.UndoNow(generation))
 				} else if out, err := nat.Gateway.Try("sh", "-c", change); err == nil {
 					t.Errorf("%s: the change was made: %s", step.name, out)
 				}
@@ -270,15 +272,15 @@ func TestLabIptablesBoot(t *testing.T) {
 			nat.Seedbox.Listen("tcp", 6885)
 			nat.Gateway.Sh(script)
 			g := openInside(t, nat.Gateway, "home", "wan0")
-			g.backend = withIptables
+			g.backend = netfilter.Iptables
 			rules := []plan.Rule{
 				forward(t, plan.TCP, "6881-6889", lab.SeedboxLAN+":6881"), forward(t, plan.UDP, "7000-7009", lab.SeedboxLAN+":8000"),
 				forward(t, plan.TCP, "6881-6889", "["+lab.SeedboxLAN6+"]:6881"), forward(t, plan.TCP, "16885", "["+lab.SeedboxLAN6+"]:6885"),
 			}
 			g.make(t, rules[0])
-			older := g.last.bootScript(g.last.entries, g.last.generation)
+			older := g.last.bootText(g.last.entries, g.last.generation)
 			g.make(t, rules...)
-			boot, before := g.last.bootScript(g.last.entries, g.last.generation), dump(nat.Gateway)
+			boot, before := g.last.bootText(g.last.entries, g.last.generation), dump(nat.Gateway)
 			for what, then := range map[string]string{
 				"after a boot":         script + boot,
 				"again":                boot,
@@ -325,7 +327,7 @@ done
 ` + test.then)
 			before := dump(nat.Gateway)
 			g := openInside(t, nat.Gateway, "home", "wan0")
-			g.backend = withIptables
+			g.backend = netfilter.Iptables
 			rules := []plan.Rule{forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"), forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881")}
 			check := func(when string) {
 				t.Helper()
@@ -350,7 +352,7 @@ done
 				g.make(t, rules...)
 				check("mended")
 			}
-			boot := g.last.bootScript(g.last.entries, g.last.generation)
+			boot := g.last.bootText(g.last.entries, g.last.generation)
 			nat.Gateway.Sh("set +e\niptables -t mangle -D FORWARD 1; ip6tables -t mangle -D FORWARD 1\n" + boot)
 			check("booted")
 			g.make(t)

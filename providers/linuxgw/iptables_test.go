@@ -2,28 +2,67 @@ package linuxgw
 
 import (
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 	"testing"
 
-	"github.com/btplan/btplan/internal/iptables"
+	"github.com/btplan/btplan/internal/netfilter"
+	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
 	"github.com/zclconf/go-cty/cty"
 )
 
-func homeChains(project string) *ownChains {
-	return &ownChains{on: program{legacy, false, "iptables-legacy"}, on6: program{legacy, true, "ip6tables-legacy"}, project: project, wan: "wan0", tables: map[tableID]chainSet{}}
+// homeChains is the home gateway, whose iptables is the legacy variant, with
+// these rules of ours, beside what saves say of others: what iptables-save
+// prints, by the name of the section.
+func homeChains(t *testing.T, ours map[netfilter.TableID]netfilter.ChainSet, saves map[string]string) *chains {
+	t.Helper()
+	g := homeGateway()
+	g.backend = netfilter.Iptables
+	all := map[string]string{
+		"iptables":    "usual legacy\nnf_tables iptables-nft\nlegacy iptables-legacy\ntables filter mangle nat\n",
+		"ip6tables":   "nf_tables ip6tables-nft\nlegacy ip6tables-legacy\ntables filter mangle nat\n",
+		"save-legacy": "", "save6-legacy": "",
+	}
+	maps.Copy(all, saves)
+	for id, set := range ours {
+		save := "*" + id.Name + "\n:" + g.names().GenerationChain(set.Generation) + " - [0:0]\n"
+		for kind, rules := range set.Rules {
+			save += ":" + g.names().Chain(kind) + " - [0:0]\n"
+			for _, r := range rules {
+				save += "-A " + g.names().Chain(kind) + r + "\n"
+			}
+		}
+		section := "save-legacy"
+		if id.Six {
+			section = "save6-legacy"
+		}
+		all[section] += save + "COMMIT\n"
+	}
+	sections := script.Printed{}
+	for name, text := range all {
+		sections[name] = []byte(text)
+	}
+	f, err := g.reading().Parse(sections)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := g.findHome(&facts{Facts: f}, "wan0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.filter.(*chains)
 }
 
 func TestIptablesCommands(t *testing.T) {
-	c := homeChains("home")
+	c := homeChains(t, nil, nil)
 	entries := []entry{
 		{forward(t, plan.TCP, "6881-6889", "192.168.1.11:6881"), "btplan:home:bt/é:0a1b2c3d"},
 		{forward(t, plan.UDP, "16881-16882", "192.168.1.11:6881", "10.0.0.0/8", "192.0.2.0/24"), "btplan:home:dht:4e5f6071"},
 	}
 	golden(t, "iptables-create.sh", c.change(entries, "00000000000b"))
-	c.tables = c.want(entries, "00000000000a")
-	c.hooks.iptables = []iptablesHook{{on: program{viaNft, false, "iptables-nft"}, table: "filter", comment: hookComment("home"), needed: true, at: 1}}
+	const drops = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"
+	c = homeChains(t, c.want(entries, "00000000000a"), map[string]string{"save-nf_tables": drops})
 	golden(t, "iptables-update.sh", c.change(entries[1:], "00000000000b"))
 	golden(t, "iptables-undo.sh", c.undo(entries[1:], "00000000000b"))
 	golden(t, "iptables-load.sh", c.load(entries[:1], "00000000000b"))
@@ -31,43 +70,17 @@ func TestIptablesCommands(t *testing.T) {
 
 	// Over both IP versions, with a filter that drops, and with rules of others
 	// in the chains that packets are marked in.
-	c.tables = c.want(entries[:1], "00000000000a")
+	c = homeChains(t, nil, map[string]string{"save-nf_tables": drops})
+	c = homeChains(t, c.want(entries[:1], "00000000000a"), map[string]string{
+		"save6-legacy":    "*mangle\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j LOG\n-A FORWARD -j DROP\nCOMMIT\n",
+		"save6-nf_tables": drops,
+	})
 	entries = append(entries,
 		entry{forward(t, plan.TCP, "6881-6889", "[2001:db8::11]:6881"), "btplan:home:bt/é:0a1b2c3d"},
 		entry{forward(t, plan.UDP, "16881", "[2001:db8::11]:6881", "2001:db8:1::/48"), "btplan:home:dht:4e5f6071"})
-	c.hooks.iptables = []iptablesHook{
-		{on: c.on6, table: "mangle", comment: hookComment("home"), needed: true, at: 3},
-		{on: program{viaNft, true, "ip6tables-nft"}, table: "filter", comment: hookComment("home"), needed: true, at: 1},
-	}
 	golden(t, "iptables-both-update.sh", c.change(entries, "00000000000b"))
 	golden(t, "iptables-both-undo.sh", c.undo(entries, "00000000000b"))
 	golden(t, "iptables-both-load.sh", c.load(entries[2:3], "00000000000b"))
-}
-
-// Every project has chains of its own whose names fit.
-func TestChainName(t *testing.T) {
-	const long = "a-project-with-a-long-name"
-	seen := map[string]string{}
-	for _, project := range []string{"home", "home-2", "dnat", "sixteen-letters_", "seventeen-letters", long, long + "2", strings.Repeat("a", 32)} {
-		names := []string{generationChain(project, newGeneration())}
-		for _, k := range kinds {
-			if name := chainName(k.name, project); !slices.Contains(names, name) { // once for each IP version
-				names = append(names, name)
-			}
-		}
-		for _, name := range names {
-			if len(name) > iptables.MaxChain || iptables.CheckName(name) != nil {
-				t.Errorf("%s: %q has %d bytes", project, name, len(name))
-			}
-			if other, taken := seen[name]; taken {
-				t.Errorf("%s and %s both have chain %s", project, other, name)
-			}
-			seen[name] = project
-		}
-	}
-	if got := chainName(dnatChain, "home"); got != "BTPLAN-DNAT-home" {
-		t.Errorf("got %s", got)
-	}
 }
 
 func TestReadForward(t *testing.T) {
@@ -87,7 +100,7 @@ func TestReadForward(t *testing.T) {
 		"-s 10.0.0.0/33 -p tcp -m tcp --dport 6881 -j DNAT --to-destination 192.168.1.11":         "",
 		"-p tcp -m tcp -j DNAT --to-destination 192.168.1.11":                                     "",
 	} {
-		e, err := readForward(mustParse("-A c "+spec), false)
+		e, err := readForward(netfilter.MustParse("-A c "+spec), false)
 		if want == "" {
 			if err == nil {
 				t.Errorf("%s: no error, but %s", spec, e.rule)
@@ -120,7 +133,7 @@ func TestReadForward6(t *testing.T) {
 		"-d 2001:db8::1/128 -p tcp -m tcp --dport 6881:6889 -j DNAT --to-destination [2001:db8::1]:7881":               "",
 		"-d 2001:db8::1/128 -p sctp -m conntrack --ctdir ORIGINAL -m sctp --dport 6881:6889 -j ACCEPT":                 "",
 	} {
-		e, err := readForward(mustParse("-A c "+spec), true)
+		e, err := readForward(netfilter.MustParse("-A c "+spec), true)
 		got := ""
 		if err == nil {
 			got = joinEntries([]entry{e})[0].rule.String()
@@ -152,7 +165,7 @@ func TestDestination(t *testing.T) {
 	}
 }
 
-func TestDropsAllIptables(t *testing.T) {
+func TestEarlyDrops(t *testing.T) {
 	for spec, want := range map[string]bool{
 		"-j DROP":                true,
 		"-i wan0 -p tcp -j DROP": true,
@@ -171,12 +184,22 @@ func TestDropsAllIptables(t *testing.T) {
 		"-p tcp -m tcp ! --dport 80 -j DROP":     false,
 		"-j ACCEPT":                              false,
 	} {
-		r := forward(t, plan.TCP, "6881-6889", "192.168.1.11:6881")
-		if got := dropsAllIptables(mustParse("-A PREROUTING "+spec), r, "wan0", false); got != want {
-			t.Errorf("%s: got %t", spec, got)
-		}
-		if dropsAllIptables(mustParse("-A PREROUTING "+spec), r, "wan0", true) {
-			t.Errorf("%s: it drops no IPv4 packets in ip6tables", spec)
+		for _, section := range []string{"save-legacy", "save6-legacy"} {
+			g := homeGateway()
+			f, err := g.reading().Parse(script.Printed{
+				"iptables":  []byte("usual legacy\nlegacy iptables-legacy\ntables raw\n"),
+				"ip6tables": []byte("legacy ip6tables-legacy\ntables raw\n"),
+				section:     []byte("*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + spec + "\nCOMMIT\n"),
+				map[string]string{"save-legacy": "save6-legacy", "save6-legacy": "save-legacy"}[section]: nil,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ours := plan.Live{Rule: forward(t, plan.TCP, "6881-6889", "192.168.1.11:6881"), Owner: plan.Addr{Block: plan.BlockPortRange, Name: "bt"}}
+			s := &state{on: g, holding: &holding{wan: "wan0"}, rules: []plan.Live{ours}}
+			if got := len(s.earlyDrops(&facts{Facts: f})) > 0; got != (want && section == "save-legacy") {
+				t.Errorf("%s: %s: got %t", section, spec, got)
+			}
 		}
 	}
 }

@@ -5,21 +5,17 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/btplan/btplan/internal/iptables"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 )
 
 // readForwards reads the forwards of our chains.
-func readForwards(saves map[bool]*iptables.Save, project string) ([]entry, error) {
+func (c *chains) readForwards() ([]entry, error) {
 	var out []entry
 	read := func(six bool, table, kind string, holds func(iptables.Rule) bool) error {
-		save := saves[six]
-		if save == nil {
-			return nil
-		}
-		chain, _ := save.Table(table).Chain(chainName(kind, project))
+		chain, _ := c.In(netfilter.TableID{Six: six, Name: table}).Chain(c.Chain(kind))
 		for _, r := range chain.Rules {
 			if !holds(r) {
 				continue
@@ -61,10 +57,10 @@ func readForward(r iptables.Rule, six bool) (entry, error) {
 	}
 	e := entry{plan.Rule{Kind: plan.Forward, Protocol: plan.Protocol(r.Value("-p"))}, r.Comment()}
 	var err error
-	if e.rule.Ports, err = parsePorts(r.Value("--dport")); err != nil {
+	if e.rule.Ports, err = netfilter.ParseColon(r.Value("--dport")); err != nil {
 		return e, err
 	}
-	source := netip.MustParsePrefix(anywhere(six))
+	source := netip.MustParsePrefix(netfilter.Anywhere(six))
 	if s := r.Value("-s"); s != "" {
 		if source, err = netip.ParsePrefix(s); err != nil {
 			return e, err
@@ -111,13 +107,4 @@ func readTarget(r iptables.Rule, ports plan.PortRange) (netip.AddrPort, error) {
 		return target, fmt.Errorf("it sends packets for %s to %s", machine, target)
 	}
 	return target, nil
-}
-
-// parsePorts reads 6881 or 6881:6889. (A range without an end, 6881:, is
-// printed with its end.)
-func parsePorts(s string) (plan.PortRange, error) {
-	if strings.Contains(s, "-") {
-		return plan.PortRange{}, fmt.Errorf("%q is not a range of ports", s)
-	}
-	return plan.ParsePortRange(strings.Replace(s, ":", "-", 1))
 }

@@ -4,43 +4,41 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
-	"github.com/btplan/btplan/internal/iptables"
-	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/internal/netfilter"
 )
 
 // want gives what the tables have to hold for these entries.
-func (c *ownChains) want(entries []entry, generation string) map[tableID]chainSet {
+func (c *chains) want(entries []entry, generation string) map[netfilter.TableID]netfilter.ChainSet {
 	if len(entries) == 0 {
 		return nil
 	}
-	want := map[tableID]chainSet{}
+	want := map[netfilter.TableID]netfilter.ChainSet{}
 	for _, k := range kinds {
-		rules, needed := c.rules(k, ofVersion(entries, k.table.six))
+		rules, needed := c.rules(k, ofVersion(entries, k.Table.Six))
 		if !needed {
 			continue
 		}
-		set := want[k.table]
-		if set.rules == nil {
-			set = chainSet{exists: true, generation: generation, rules: map[string][]string{}}
+		set := want[k.Table]
+		if set.Rules == nil {
+			set = netfilter.ChainSet{Exists: true, Generation: generation, Rules: map[string][]string{}}
 		}
-		set.rules[k.name] = rules
-		want[k.table] = set
+		set.Rules[k.Name] = rules
+		want[k.Table] = set
 	}
 	return want
 }
 
 // rules gives what a chain has to hold for these entries, all of the IP
 // version of its table, and whether it has to be there.
-func (c *ownChains) rules(k kind, entries []entry) (rules []string, needed bool) {
-	six, some := k.table.six, len(entries) > 0
-	switch k.name {
+func (c *chains) rules(k netfilter.Kind, entries []entry) (rules []string, needed bool) {
+	six, some := k.Table.Six, len(entries) > 0
+	switch k.Name {
 	case fwdChain:
 		// Whatever there is, the first table says which writing it is.
-		return throughRules(entries, "ACCEPT"), some || k.table == builtIn[0]
+		return throughRules(entries, "ACCEPT"), some || k.Table == netfilter.FirstTable
 	case markChain:
-		return markRules(entries), some && c.hooks.needed(six)
+		return markRules(entries), some && c.Hooks.Needed(netfilter.Forward, six)
 	case preChain:
 		return c.preRules(), some
 	case dnatChain:
@@ -49,18 +47,18 @@ func (c *ownChains) rules(k kind, entries []entry) (rules []string, needed bool)
 	case postChain:
 		return hairpinRules(entries), some
 	}
-	panic("there is no chain " + k.name)
+	panic("there is no chain " + k.Name)
 }
 
 // preRules lead the packets that are for the gateway to the DNAT: those from
 // the WAN interface, and those that come from inside for an address that isn't
 // of the side where they came in, that is, for the WAN address (hairpin).
-func (c *ownChains) preRules() []string {
-	dnat := " -j " + chainName(dnatChain, c.project)
+func (c *chains) preRules() []string {
+	dnat := " -j " + c.Chain(dnatChain)
 	hairpin := fmt.Sprintf(" ! -i %s -m addrtype --dst-type LOCAL -m addrtype ! --dst-type LOCAL --limit-iface-in", c.wan)
 	return []string{
 		fmt.Sprintf(" -i %s -m addrtype --dst-type LOCAL", c.wan) + dnat,
-		hairpin + " -j MARK --set-xmark " + hairpinMark + "/" + hairpinMark,
+		hairpin + " -j " + netfilter.MarkTarget(hairpinMark),
 		hairpin + dnat,
 	}
 }
@@ -75,9 +73,9 @@ func dnatRules(entries []entry) []string {
 		if addr.Is6() { // packets come for the machine
 			at = addr.String()
 		}
-		for _, source := range spellSources(e.rule.Sources, addr.Is6()) {
+		for _, source := range netfilter.SpellSources(e.rule.Sources, addr.Is6()) {
 			rule := func(ports, to string) {
-				out = append(out, packets(source, at, e.rule.Protocol, "", "--dport", ports)+e.spellComment()+" -j DNAT --to-destination "+to)
+				out = append(out, netfilter.Packets(source, at, e.rule.Protocol, "", "--dport", ports)+netfilter.IptablesComment(e.comment)+" -j DNAT --to-destination "+to)
 			}
 			if !isShifted(e.rule) {
 				rule(e.rule.Ports.String(), addr.String())
@@ -110,8 +108,8 @@ func throughRules(entries []entry, target string) []string {
 	add := func(p pass, there, back, comment string) {
 		machine, ports := p.machine.String(), p.ports.String()
 		out = append(out,
-			packets(p.source, machine, p.protocol, there, "--dport", ports)+comment+" -j "+target,
-			packets(machine, p.source, p.protocol, back, "--sport", ports)+" -j "+target)
+			netfilter.Packets(p.source, machine, p.protocol, there, "--dport", ports)+comment+" -j "+target,
+			netfilter.Packets(machine, p.source, p.protocol, back, "--sport", ports)+" -j "+target)
 	}
 	var translated []entry
 	for _, e := range entries {
@@ -119,8 +117,8 @@ func throughRules(entries []entry, target string) []string {
 			translated = append(translated, e)
 			continue
 		}
-		for _, source := range spellSources(e.rule.Sources, true) {
-			add(pass{e.rule.To.Addr(), e.rule.Protocol, e.rule.Ports, source}, original, reply, e.spellComment())
+		for _, source := range netfilter.SpellSources(e.rule.Sources, true) {
+			add(pass{e.rule.To.Addr(), e.rule.Protocol, e.rule.Ports, source}, original, reply, netfilter.IptablesComment(e.comment))
 		}
 	}
 	for _, p := range passesOf(translated) {
@@ -129,21 +127,13 @@ func throughRules(entries []entry, target string) []string {
 	return out
 }
 
-// spellComment spells the match that carries the comment of an entry.
-func (e entry) spellComment() string {
-	if e.comment == "" {
-		return ""
-	}
-	return " -m comment --comment " + iptables.Quote(e.comment)
-}
-
 // markRules mark what throughRules let through.
 func markRules(entries []entry) []string {
 	bare := slices.Clone(entries)
 	for i := range bare {
 		bare[i].comment = ""
 	}
-	return throughRules(bare, "MARK --set-xmark "+passMark+"/"+passMark)
+	return throughRules(bare, netfilter.MarkTarget(netfilter.PassMark))
 }
 
 // hairpinRules make the gateway stand in as the source of connections from
@@ -152,82 +142,7 @@ func hairpinRules(entries []entry) []string {
 	var out []string
 	for _, p := range passesOf(entries) {
 		out = append(out, fmt.Sprintf("%s%s -p %s -m mark --mark %s/%s -m conntrack --ctstate DNAT -m %s --dport %s -j MASQUERADE",
-			address("-s", p.source), address("-d", p.machine.String()), p.protocol, hairpinMark, hairpinMark, p.protocol, colon(p.ports.String())))
+			netfilter.Address("-s", p.source), netfilter.Address("-d", p.machine.String()), p.protocol, hairpinMark, hairpinMark, p.protocol, netfilter.Colon(p.ports.String())))
 	}
 	return out
-}
-
-// packets spells the matches of some packets: from and to are an address or a
-// prefix, or empty; state is options of conntrack, or empty; side is --dport or
-// --sport.
-func packets(from, to string, protocol plan.Protocol, state, side, ports string) string {
-	if state != "" {
-		state = " -m conntrack " + state
-	}
-	return fmt.Sprintf("%s%s -p %s%s -m %s %s %s", address("-s", from), address("-d", to), protocol, state, protocol, side, colon(ports))
-}
-
-// address spells the match of an address, which is none for any address.
-func address(option, addr string) string {
-	switch {
-	case addr == "", addr == anywhere(false), addr == anywhere(true):
-		return ""
-	case !strings.Contains(addr, "/"):
-		addr = netip.PrefixFrom(netip.MustParseAddr(addr), netip.MustParseAddr(addr).BitLen()).String()
-	}
-	return " " + option + " " + addr
-}
-
-// colon spells a range of ports as iptables does.
-func colon(ports string) string { return strings.Replace(ports, "-", ":", 1) }
-
-// write spells the command that leads one table from what it holds of ours to
-// what it has to hold, with the jumps to our chains at the top. It fails if
-// the table does not hold what is assumed: another generation, or anything at
-// all where there should be nothing.
-func (c *ownChains) write(table tableID, has, wants chainSet) string {
-	on := c.program(table.six)
-	var b strings.Builder
-	fmt.Fprintf(&b, "{\necho '*%s'\n", table.name)
-	skip := ""
-	if has.generation != "" {
-		fmt.Fprintf(&b, "echo '-X %s'\n", generationChain(c.project, has.generation))
-		skip = fmt.Sprintf("-e '/^:%s /d' ", generationChain(c.project, has.generation))
-	}
-	fmt.Fprintf(&b, "%s-save -t %s | sed -n %s-e 's/^:\\(%s[^ ]*\\) .*/-X \\1/p' -e 's/^-A \\(.* -[gj] %s\\)$/-D \\1/p'\ncat <<'END'\n",
-		on.command, table.name, skip, generationChain(c.project, ""), anyChain(c.project))
-	declare := ":%s - [0:0]\n" // makes or empties a chain
-	if !has.exists {
-		declare = "-N %s\n"
-	}
-	var rules, jumps, removals strings.Builder
-	for _, k := range kinds {
-		if k.table != table {
-			continue
-		}
-		name := chainName(k.name, c.project)
-		fmt.Fprintf(&b, declare, name)
-		if !wants.exists {
-			fmt.Fprintf(&removals, "-X %s\n", name)
-			continue
-		}
-		for _, r := range wants.rules[k.name] {
-			fmt.Fprintf(&rules, "-A %s%s\n", name, r)
-		}
-		if k.from != "" {
-			fmt.Fprintf(&jumps, "-I %s 1%s\n", k.from, c.jump(k))
-		}
-	}
-	if wants.generation != "" {
-		fmt.Fprintf(&b, ":%s - [0:0]\n", generationChain(c.project, wants.generation))
-	}
-	b.WriteString(rules.String() + jumps.String() + removals.String())
-	fmt.Fprintf(&b, "COMMIT\nEND\n} | %s", on.restore())
-	return b.String()
-}
-
-// jump spells what leads from a built-in chain to ours, without the chain, and
-// with a blank in front.
-func (c *ownChains) jump(k kind) string {
-	return fmt.Sprintf(" -m comment --comment %s -j %s", iptables.Quote(hookComment(c.project)), chainName(k.name, c.project))
 }

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
+	"github.com/btplan/btplan/internal/boot"
+	"github.com/btplan/btplan/internal/guarded"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2/hcldec"
@@ -33,10 +35,7 @@ func Type() providers.Type {
 				Wrapped: &hcldec.AttrSpec{Name: "backend", Type: cty.String},
 				Func:    checkBackend,
 			},
-			"revert_after": &hcldec.ValidateSpec{
-				Wrapped: &hcldec.AttrSpec{Name: "revert_after", Type: cty.String},
-				Func:    checkRevertAfter,
-			},
+			"revert_after": guarded.RevertAfter(noun),
 		},
 		Open: open,
 	}
@@ -46,13 +45,19 @@ func Type() providers.Type {
 type gateway struct {
 	project string
 	addr    plan.Addr
-	backend backend
+	backend netfilter.Choice
 	wan     string // the configured wan_interface; empty: the default route's
-	runner  *remote.Runner
+	device  guarded.Device
 	last    *state // what is known to be there: by the latest Read, or by reading back
+}
 
-	// revertAfter is how long a change waits to be claimed; 0: it needn't be.
-	revertAfter time.Duration
+// noun is what a gateway is called in messages of packages that don't know.
+const noun = "gateway"
+
+func (g *gateway) names() netfilter.Names { return netfilter.GatewayNames(g.project) }
+
+func (g *gateway) boot() boot.Script {
+	return boot.Script{Name: g.project, Project: g.project, What: "Port forwards"}
 }
 
 func open(s providers.Settings) (providers.Device, error) {
@@ -60,19 +65,16 @@ func open(s providers.Settings) (providers.Device, error) {
 		project: s.Project,
 		addr:    s.Addr,
 		backend: parseBackend(s.Body.GetAttr("backend")),
-		runner:  s.Runner,
+		device:  guarded.Device{Runner: s.Runner, Name: s.Project, Noun: noun},
 	}
 	if wan := s.Body.GetAttr("wan_interface"); !wan.IsNull() {
 		g.wan = wan.AsString()
 	}
 	// A change made here can't cut the way to the gateway.
 	if !s.Local {
-		var err error
-		if g.revertAfter, err = parseRevertAfter(s.Body.GetAttr("revert_after")); err != nil {
-			panic("an unchecked revert_after: " + err.Error())
-		}
+		g.device.RevertAfter = guarded.ParseRevertAfter(s.Body.GetAttr("revert_after"))
 	}
-	if err := nft.CheckName(ownTable(g.project).Name); err != nil {
+	if err := nft.CheckName(g.names().Table().Name); err != nil {
 		return nil, fmt.Errorf("the project's name can't be part of a table's name: %w", err)
 	}
 	return g, nil
@@ -100,11 +102,11 @@ func (g *gateway) ReadBack() *providers.Reading {
 }
 
 func (g *gateway) read(ctx context.Context) (*state, error) {
-	out, err := g.runner.Run(ctx, g.readScript(), nil)
+	out, err := g.device.Runner.Run(ctx, g.readScript(), nil)
 	if err != nil {
-		return nil, explain(err)
+		return nil, g.explain(err)
 	}
-	f, err := parseFacts(out)
+	f, err := g.parseFacts(out)
 	if err != nil {
 		return nil, err
 	}
@@ -112,39 +114,12 @@ func (g *gateway) read(ctx context.Context) (*state, error) {
 }
 
 // explain says what to do about the failures that have a known remedy.
-func explain(err error) error {
-	var unreachable *remote.UnreachableError
-	if errors.As(err, &unreachable) {
-		return providers.Flag(err, providers.ErrUnreachable)
-	}
+func (g *gateway) explain(err error) error {
 	var exit *remote.ExitError
-	if !errors.As(err, &exit) {
-		return err
+	if errors.As(err, &exit) && exit.Code == script.ExitNoLock {
+		return providers.Flag(fmt.Errorf("two changes at once of iptables-nft would mix, and the gateway has nothing to prevent it, so nothing was done: install flock there, of the package util-linux or an applet of busybox, and see that root can write "+script.LockFile+"; or set backend = \"nftables\" (%w)", err), providers.ErrUnsupported)
 	}
-	stderr := exit.Stderr
-	switch {
-	case exit.Code == exitBusy:
-		return fmt.Errorf("somebody else is in the middle of a change of this gateway, and does not come to an end, so nothing was done: run btplan again when they are done. If nobody is, fuser "+lockFile+" tells on the gateway which process has the lock (%w)", err)
-	case exit.Code == exitNoLock:
-		return providers.Flag(fmt.Errorf("two changes at once of iptables-nft would mix, and the gateway has nothing to prevent it, so nothing was done: install flock there, of the package util-linux or an applet of busybox, and see that root can write "+lockFile+"; or set backend = \"nftables\" (%w)", err), providers.ErrUnsupported)
-	case exit.Code == 127:
-		return fmt.Errorf("a program that was there is not on the gateway any more: %w", err)
-	case forRootOnly(stderr):
-		return fmt.Errorf("%s: %w", rootOnly, err)
-	}
-	return err
-}
-
-const rootOnly = "the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block"
-
-// forRootOnly says whether nft or iptables has complained of a lack of rights.
-func forRootOnly(says string) bool {
-	for _, s := range []string{"Operation not permitted", "Permission denied", "must be root"} {
-		if strings.Contains(says, s) {
-			return true
-		}
-	}
-	return false
+	return g.device.Explain(err)
 }
 
 // Close leaves the runner to its owner.

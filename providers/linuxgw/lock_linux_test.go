@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
@@ -136,7 +137,7 @@ func TestLabLockHolderKilled(t *testing.T) {
 			nat.Seedbox.Listen("tcp", 6882)
 			nat.Gateway.Sh(script)
 			first, second := openInside(t, nat.Gateway, "home", "wan0"), openInside(t, nat.Gateway, "home", "wan0")
-			first.revertAfter = 5 * time.Second
+			first.device.RevertAfter = 5 * time.Second
 			blocked, ended := nat.Gateway.SawFile("/run/blocked"), make(chan error)
 			changes := first.plan(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")).Pending()[0].Changes
 			go func() { ended <- first.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
@@ -189,10 +190,10 @@ func TestLabLockBusy(t *testing.T) {
 	lab.Need(t, "flock")
 	nat := lab.NewNAT(t)
 	before := nat.Gateway.RuleSet()
-	holder := nat.Gateway.Start("sh", "-c", lock+"echo taken; exec sleep 60")
+	holder := nat.Gateway.Start("sh", "-c", script.Lock+"echo taken; exec sleep 60")
 	holder.Await("taken")
 	g := openInside(t, nat.Gateway, "home", "wan0")
-	g.revertAfter = 4 * time.Second
+	g.device.RevertAfter = 4 * time.Second
 	rule := forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")
 	err := g.Apply(context.Background(), g.plan(t, rule).Pending()[0].Changes, func(plan.Change, error) {})
 	if err == nil || !strings.Contains(err.Error(), "in the middle of a change") || errors.Is(err, providers.ErrConflict) {
@@ -213,7 +214,7 @@ func TestLabLockBusy(t *testing.T) {
 func TestLabNobodyWaits(t *testing.T) {
 	nat := lab.NewNAT(t)
 	g := openInside(t, nat.Gateway, "home", "wan0")
-	g.revertAfter = time.Hour
+	g.device.RevertAfter = time.Hour
 	g.make(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
 	if left := waiting(nat.Gateway); left != "" {
 		t.Errorf("after a change that was claimed: %s", left)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
@@ -30,25 +31,25 @@ func TestLabMatrix(t *testing.T) {
 		name    string
 		gateway func(*lab.NAT) // makes it one of this kind
 		ssh     bool           // btplan comes from another host; otherwise it runs there
-		backend backend
+		backend netfilter.Choice
 		home    string // part of what holds the rules
 		refused string // part of why there can be none
 	}{
-		{"nft drop", func(*lab.NAT) {}, false, auto, nft, ""},
-		{"iptables-nft DROP", script(clean("nft") + dropping("nft") + withoutNft), false, auto, viaNft, ""},
-		{"iptables-legacy DROP", script(clean("legacy") + dropping("legacy") + withoutNft), false, auto, viaLegacy, ""},
-		{"both iptables at once", script(clean("nft") + dropping("nft") + dropping("legacy") + withoutNft), false, auto, viaNft, ""},
-		{"nft and legacy at once", script(clean("legacy") + dropping("legacy") + nftDrops), false, auto, nft, ""},
-		{"nft and legacy at once, ours in legacy", script(clean("legacy") + dropping("legacy") + nftDrops), false, withIptables, viaLegacy, ""},
-		{"all three at once", script(clean("legacy") + dropping("legacy") + dropping("nft") + nftDrops), false, auto, nft, ""},
-		{"all three at once, ours in iptables-nft", script(clean("nft") + dropping("legacy") + dropping("nft") + nftDrops), false, withIptables, viaNft, ""},
-		{"firewalld", func(n *lab.NAT) { n.Gateway.Sh(clean("nft")); n.Gateway.ServeFirewalld() }, false, auto, "", "firewalld"},
-		{"OpenSSH", func(*lab.NAT) {}, true, auto, nft, ""},
-		{"Dropbear and busybox", func(n *lab.NAT) { n.Gateway.ServeDropbear() }, true, auto, nft, ""},
+		{"nft drop", func(*lab.NAT) {}, false, netfilter.Auto, nft, ""},
+		{"iptables-nft DROP", onGateway(clean("nft") + dropping("nft") + withoutNft), false, netfilter.Auto, viaNft, ""},
+		{"iptables-legacy DROP", onGateway(clean("legacy") + dropping("legacy") + withoutNft), false, netfilter.Auto, viaLegacy, ""},
+		{"both iptables at once", onGateway(clean("nft") + dropping("nft") + dropping("legacy") + withoutNft), false, netfilter.Auto, viaNft, ""},
+		{"nft and legacy at once", onGateway(clean("legacy") + dropping("legacy") + nftDrops), false, netfilter.Auto, nft, ""},
+		{"nft and legacy at once, ours in legacy", onGateway(clean("legacy") + dropping("legacy") + nftDrops), false, netfilter.Iptables, viaLegacy, ""},
+		{"all three at once", onGateway(clean("legacy") + dropping("legacy") + dropping("nft") + nftDrops), false, netfilter.Auto, nft, ""},
+		{"all three at once, ours in iptables-nft", onGateway(clean("nft") + dropping("legacy") + dropping("nft") + nftDrops), false, netfilter.Iptables, viaNft, ""},
+		{"firewalld", func(n *lab.NAT) { n.Gateway.Sh(clean("nft")); n.Gateway.ServeFirewalld() }, false, netfilter.Auto, "", "firewalld"},
+		{"OpenSSH", func(*lab.NAT) {}, true, netfilter.Auto, nft, ""},
+		{"Dropbear and busybox", func(n *lab.NAT) { n.Gateway.ServeDropbear() }, true, netfilter.Auto, nft, ""},
 		{"Dropbear and busybox, iptables", func(n *lab.NAT) {
 			n.Gateway.Sh(clean("nft") + dropping("nft"))
 			n.Gateway.ServeDropbear("nft")
-		}, true, auto, viaNft, ""},
+		}, true, netfilter.Auto, viaNft, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -76,8 +77,8 @@ func TestLabMatrix(t *testing.T) {
 	}
 }
 
-// script runs one on the gateway.
-func script(s string) func(*lab.NAT) {
+// onGateway runs a script there.
+func onGateway(s string) func(*lab.NAT) {
 	return func(n *lab.NAT) { n.Gateway.Sh(s) }
 }
 

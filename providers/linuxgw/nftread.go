@@ -3,53 +3,42 @@ package linuxgw
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/nft"
 )
 
-// readNftables reads our table; nil where there is no nft.
-func readNftables(g *gateway, f *facts, wan string) (*holding, error) {
-	if f.ruleset == nil {
-		return nil, nil
-	}
-	n := &nftables{table: ownTable(g.project), wan: wan, printed: f.ownListing}
-	n.exists = f.own.HasTable(n.table)
-	var err error
-	if n.hooks, err = findHooks(g, f, nil); err != nil {
+// readTable reads our table, the home of our forwards.
+func (g *gateway) readTable(f *facts, t *netfilter.Table, wan string) (h *holding, err error) {
+	n := &nftables{t, wan}
+	if n.Hooks, err = f.Hooks(g.names(), nil, netfilter.Forward); err != nil {
 		return nil, err
 	}
-	h := &holding{filter: n, exists: n.exists}
-	if !n.exists {
+	h = &holding{filter: n, wan: wan, exists: n.Exists, generation: n.Generation}
+	if !n.Exists {
 		return h, nil
 	}
-	if err := n.read(h, f.own); err != nil {
-		return nil, fmt.Errorf("%s can't be made sense of: %w. If nothing else is of use, delete it with nft delete %s and apply again", n, err, n)
+	if err := n.read(h, f.Own); err != nil {
+		return nil, n.Senseless(err)
 	}
 	return h, nil
 }
 
 func (n *nftables) read(h *holding, own *nft.Ruleset) error {
-	for _, c := range own.Chains {
-		if name, found := strings.CutPrefix(c.Name, generations); found && nft.CheckName(c.Name) == nil {
-			n.generation = name
-		}
-	}
-	h.generation = n.generation
 	var err error
-	if h.entries, err = readEntries(own, n.table); err != nil {
+	if h.entries, err = readEntries(own, n.Table.Table); err != nil {
 		return err
 	}
 	h.blocked = map[string]bool{}
 	for _, six := range []bool{false, true} {
-		passing, err := readPassing(own, n.table, six)
+		passing, err := readPassing(own, n.Table.Table, six)
 		if err != nil {
 			return err
 		}
 		maps.Copy(h.blocked, blockedTargets(passElements(h.entries, six), passing))
 	}
-	h.drift = n.tableDrift(own, h.entries)
+	h.drift = n.Drift(own, machinery(hasIPv6(h.entries)), versionsOf(h.entries))
 	h.outdated = n.outdated(own)
 	return nil
 }
@@ -75,28 +64,10 @@ func blockedTargets(needed, passing []string) map[string]bool {
 	return blocked
 }
 
-// tableDrift says what is wrong with our table's machinery or with its way
-// through other people's chains, on which all of its entries depend.
-func (n *nftables) tableDrift(own *nft.Ruleset, entries []entry) string {
-	for _, want := range machinery(hasIPv6(entries)) {
-		want.Family, want.Table = n.table.Family, n.table.Name
-		i := slices.IndexFunc(own.Chains, func(c nft.Chain) bool { return c == want.Chain })
-		if i < 0 {
-			return fmt.Sprintf("%s is missing or was changed", want.Chain)
-		}
-		has := own.RulesOf(want.Chain)
-		same := slices.EqualFunc(has, want.rules, func(h nft.Rule, w rule) bool { return h.Comment == w.comment() })
-		if !same {
-			return fmt.Sprintf("the rules of %s were changed", want.Chain)
-		}
-	}
-	return n.hooks.drift(entries)
-}
-
 // outdated says why our table has to be written again though nobody touched
 // it: the configuration names another interface.
 func (n *nftables) outdated(own *nft.Ruleset) string {
-	set, _ := own.Set(n.table, wanSet)
+	set, _ := own.Set(n.Table.Table, wanSet)
 	elements, err := set.Elements()
 	if err != nil {
 		return ""

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -13,7 +14,7 @@ type pass struct {
 	machine  netip.Addr
 	protocol plan.Protocol
 	ports    plan.PortRange // on the machine
-	source   string         // a prefix; anywhere() for anyone
+	source   string         // a prefix; netfilter.Anywhere for anyone
 }
 
 // passesOf gives what these entries let through, as seen behind the DNAT. Two
@@ -33,32 +34,12 @@ func passesOf(entries []entry) []pass {
 	var out []pass
 	for t, rules := range byTarget {
 		for _, piece := range cut(rules) {
-			for _, source := range spellSources(piece.Sources, t.machine.Is6()) {
+			for _, source := range netfilter.SpellSources(piece.Sources, t.machine.Is6()) {
 				out = append(out, pass{t.machine, t.protocol, piece.Ports, source})
 			}
 		}
 	}
 	slices.SortFunc(out, func(a, b pass) int { return strings.Compare(a.element(), b.element()) })
-	return out
-}
-
-// anywhere spells any source.
-func anywhere(six bool) string {
-	if six {
-		return "::/0"
-	}
-	return "0.0.0.0/0"
-}
-
-// spellSources spells who may connect.
-func spellSources(sources []netip.Prefix, six bool) []string {
-	if len(sources) == 0 {
-		return []string{anywhere(six)}
-	}
-	out := make([]string, 0, len(sources))
-	for _, p := range sources {
-		out = append(out, p.String())
-	}
 	return out
 }
 

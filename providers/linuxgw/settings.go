@@ -3,8 +3,8 @@ package linuxgw
 import (
 	"fmt"
 	"regexp"
-	"time"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -24,58 +24,18 @@ func checkInterface(v cty.Value) hcl.Diagnostics {
 	}}
 }
 
-// How long a gateway waits for a change to be claimed.
-const (
-	defaultRevertAfter = 30 * time.Second
-	minRevertAfter     = 5 * time.Second // a dial and an exec over a slow line
-	maxRevertAfter     = time.Hour
-)
-
-// parseRevertAfter reads the attribute revert_after.
-func parseRevertAfter(v cty.Value) (time.Duration, error) {
+// parseBackend reads the attribute backend: which packet filter is to hold the
+// rules.
+func parseBackend(v cty.Value) netfilter.Choice {
 	if v.IsNull() || !v.IsKnown() {
-		return defaultRevertAfter, nil
+		return netfilter.Auto
 	}
-	d, err := time.ParseDuration(v.AsString())
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration", v.AsString())
-	}
-	if d != 0 && (d < minRevertAfter || d > maxRevertAfter) {
-		return 0, fmt.Errorf("%s is not between %s and %s", d, minRevertAfter, maxRevertAfter)
-	}
-	return d, nil
-}
-
-func checkRevertAfter(v cty.Value) hcl.Diagnostics {
-	if _, err := parseRevertAfter(v); err != nil {
-		return hcl.Diagnostics{{
-			Severity: hcl.DiagError,
-			Summary:  "Invalid revert_after",
-			Detail:   fmt.Sprintf("revert_after is how long the gateway waits for a sign that it can still be reached, before it takes a change back: a duration such as \"30s\", or \"0s\" for no such protection. But %s.", err),
-		}}
-	}
-	return nil
-}
-
-// backend is the attribute backend: which packet filter is to hold the rules.
-type backend string
-
-const (
-	auto         backend = "auto"
-	withNftables backend = "nftables"
-	withIptables backend = "iptables"
-)
-
-func parseBackend(v cty.Value) backend {
-	if v.IsNull() || !v.IsKnown() {
-		return auto
-	}
-	return backend(v.AsString())
+	return netfilter.Choice(v.AsString())
 }
 
 func checkBackend(v cty.Value) hcl.Diagnostics {
 	switch b := parseBackend(v); b {
-	case auto, withNftables, withIptables:
+	case netfilter.Auto, netfilter.Nftables, netfilter.Iptables:
 		return nil
 	default:
 		return hcl.Diagnostics{{

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/btplan/btplan/internal/boot"
+	"github.com/btplan/btplan/internal/guarded"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
 
 // state is what one read of a gateway came to.
 type state struct {
-	project string
+	on *gateway
 	*holding
-	wan    string // the interface towards the Internet
-	boot   boot
+	boot   boot.State
 	routes routes
-	login  login
+	login  guarded.Login
 
 	rules          []plan.Live
 	foreignEntries []entry // among ours, but not ours
@@ -35,21 +36,21 @@ func newState(g *gateway, f *facts) (*state, error) {
 	if wan == "" {
 		return nil, errors.New("the gateway has no default route to tell which of its interfaces leads to the Internet: set wan_interface in its block")
 	}
-	home, err := findHome(g, f, wan)
+	home, err := g.findHome(f, wan)
 	if err != nil {
 		return nil, err
 	}
-	foreign, err := foreignForwards(f, home, wan)
+	foreign, err := foreignForwards(g, f, home)
 	if err != nil {
 		return nil, err
 	}
-	s := &state{project: g.project, holding: home, wan: wan, boot: f.boot, routes: f.routes, login: f.login}
+	s := &state{on: g, holding: home, boot: f.boot, routes: f.routes, login: f.login}
 	s.sortOut()
 	s.rules = append(s.rules, foreign...)
 	for i := range s.rules {
 		s.rules[i].Device = g.addr
 	}
-	s.problems = s.findProblems(g, f)
+	s.problems = s.findProblems(f)
 	return s, nil
 }
 
@@ -59,7 +60,7 @@ func (s *state) sortOut() {
 	for _, e := range s.entries {
 		mark, _ := cutSeal(e.comment)
 		of, owner, ok := plan.ParseMark(mark)
-		if !ok || of != s.project {
+		if !ok || of != s.on.project {
 			s.foreignEntries = append(s.foreignEntries, e)
 			s.rules = append(s.rules, plan.Live{Rule: e.rule, Handle: fmt.Sprintf("in %s with no mark of this project", s.filter)})
 			continue
@@ -77,6 +78,39 @@ func (s *state) sortOut() {
 				Rule: r, Owner: owner, Handle: s.filter.String(),
 				Drift: drift, Outdated: outdated,
 			})
+		}
+	}
+}
+
+// bootText spells the script that makes the gateway hold these entries at boot.
+func (s *state) bootText(entries []entry, generation string) string {
+	return s.on.boot().Text(s.load(entries, generation))
+}
+
+// saved says whether the gateway will hold at its next boot what it holds
+// now.
+func (s *state) saved(entries []entry) bool {
+	return s.on.boot().Holds(s.boot, s.bootText(entries, s.generation))
+}
+
+// saveScript spells what makes these entries last, or what removes all trace
+// of that when there are none. It ends with a code other than 0 when it can't.
+func (s *state) saveScript(entries []entry, generation string) string {
+	if len(entries) == 0 {
+		return s.on.boot().Forget(s.boot)
+	}
+	return s.on.boot().Save(s.boot, s.bootText(entries, generation), "BTPLAN_"+generation)
+}
+
+// unsaved is why rules are written again that are in force, but will not be
+// after the next boot.
+const unsaved = "it isn't saved as it is for the next boot"
+
+// nowSaved takes note that what is in force has been saved.
+func (s *state) nowSaved() {
+	for i := range s.rules {
+		if s.rules[i].Outdated == unsaved {
+			s.rules[i].Outdated = ""
 		}
 	}
 }

@@ -6,22 +6,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/plan"
 )
 
-// Each project has a table of its own, so that none ever writes another's.
-const tablePrefix = "btplan_"
+// wanSet is a set of our table: the interface towards the Internet.
+const wanSet = "wan"
 
-func ownTable(project string) nft.Table {
-	return nft.Table{Family: "inet", Name: tablePrefix + project}
-}
-
-// The sets of our table beside the stores.
-const (
-	wanSet      = "wan"         // the interface towards the Internet
-	generations = "generation_" // an empty chain named so, and after that at random
-)
+// hairpinMark is the bit by which packets that have come from inside are known
+// again when they go out: the interface that a packet came in by is forgotten
+// by then on kernels before 5.7.
+const hairpinMark = "0x20000000"
 
 // store is a set or map of our table that holds entries: those of one IP
 // version whose ports stay the same, or don't. Its keys end with the source
@@ -58,9 +54,9 @@ func (s store) header() string {
 	case !s.isMap():
 		return "typeof " + s.key()
 	case s.shifted:
-		return "typeof " + s.key() + " : " + ipOf(s.six) + " daddr . th dport"
+		return "typeof " + s.key() + " : " + netfilter.Family(s.six) + " daddr . th dport"
 	}
-	return "typeof " + s.key() + " : " + ipOf(s.six) + " daddr"
+	return "typeof " + s.key() + " : " + netfilter.Family(s.six) + " daddr"
 }
 
 // storeOf is where an entry belongs.
@@ -82,32 +78,13 @@ func passSet(six bool) string {
 	return "pass4"
 }
 
-func ipOf(six bool) string {
-	if six {
-		return "ip6"
-	}
-	return "ip"
-}
-
 func passKey(six bool) string {
-	return ipOf(six) + " daddr . meta l4proto . th dport . " + ipOf(six) + " saddr"
+	return netfilter.Family(six) + " daddr . meta l4proto . th dport . " + netfilter.Family(six) + " saddr"
 }
 
 func passReply(six bool) string {
-	return ipOf(six) + " saddr . meta l4proto . th sport . " + ipOf(six) + " daddr"
+	return netfilter.Family(six) + " saddr . meta l4proto . th sport . " + netfilter.Family(six) + " daddr"
 }
-
-// chain is one chain of our table as it has to be.
-type chain struct {
-	nft.Chain
-	rules []rule
-}
-
-// rule is one rule of a chain. Its name is in its comment, by which a reader
-// sees that it is there; when the text changes so must the name.
-type rule struct{ name, text string }
-
-func (r rule) comment() string { return "btplan:" + r.name }
 
 // machinery is the chains of our table, with or without those rules that are
 // for IPv6, which not every kernel takes. What else differs from one gateway to
@@ -118,83 +95,77 @@ func (r rule) comment() string { return "btplan:" + r.name }
 // where they came in, that is, for the WAN address (hairpin). For the latter
 // the gateway stands in as the source, or the machine would answer its
 // neighbour directly and past the NAT.
-func machinery(six bool) []chain {
-	mark := setMark(passMark)
-	chains := []chain{
+func machinery(six bool) []netfilter.Chain {
+	mark := netfilter.SetMark(netfilter.PassMark)
+	chains := []netfilter.Chain{
 		{
 			// dstnat - 5: of two chains with the same priority the one that
 			// registered last would win.
-			nft.Chain{Name: "prerouting", Type: "nat", Hook: "prerouting", Priority: -105, Policy: "accept"},
-			[]rule{
-				{"from-wan", "iifname @" + wanSet + " fib daddr type local jump to_machine"},
-				{"hairpin", "iifname != @" + wanSet + " fib daddr type local fib daddr . iif type != local jump to_machine"},
+			Chain: nft.Chain{Name: "prerouting", Type: "nat", Hook: "prerouting", Priority: -105, Policy: "accept"},
+			Rules: []netfilter.Rule{
+				{Name: "from-wan", Text: "iifname @" + wanSet + " fib daddr type local jump to_machine"},
+				{Name: "hairpin", Text: "iifname != @" + wanSet + " fib daddr type local fib daddr . iif type != local jump to_machine"},
 			},
 		}, {
-			nft.Chain{Name: "to_machine"},
-			[]rule{
-				{"forward", "dnat ip to " + stores[0].key() + " map @" + stores[0].name},
-				{"shift", "meta l4proto { tcp, udp } dnat ip to " + stores[1].key() + " map @" + stores[1].name},
+			Chain: nft.Chain{Name: "to_machine"},
+			Rules: []netfilter.Rule{
+				{Name: "forward", Text: "dnat ip to " + stores[0].key() + " map @" + stores[0].name},
+				{Name: "shift", Text: "meta l4proto { tcp, udp } dnat ip to " + stores[1].key() + " map @" + stores[1].name},
 			},
 		}, {
 			// Twice: before the earliest chain that may drop, and once more
 			// behind those that set the whole mark to something else
 			// (mangle, -150) and before those that usually drop (filter, 0).
-			nft.Chain{Name: "forward_first", Type: "filter", Hook: "forward", Priority: -1000, Policy: "accept"},
-			[]rule{{"pass-first", "jump pass"}},
+			Chain: nft.Chain{Name: "forward_first", Type: "filter", Hook: "forward", Priority: -1000, Policy: "accept"},
+			Rules: []netfilter.Rule{{Name: "pass-first", Text: "jump pass"}},
 		}, {
-			nft.Chain{Name: "forward", Type: "filter", Hook: "forward", Priority: -10, Policy: "accept"},
-			[]rule{{"pass-again", "jump pass"}},
+			Chain: nft.Chain{Name: "forward", Type: "filter", Hook: "forward", Priority: -10, Policy: "accept"},
+			Rules: []netfilter.Rule{{Name: "pass-again", Text: "jump pass"}},
 		}, {
-			nft.Chain{Name: "pass"},
-			append(passRules(false, mark), rule{"hairpin-mark", "iifname != @" + wanSet + " ct status dnat ct direction original " + passKey(false) + " @" + passSet(false) + setMark(hairpinMark)}),
+			Chain: nft.Chain{Name: "pass"},
+			Rules: append(passRules(false, mark), netfilter.Rule{Name: "hairpin-mark", Text: "iifname != @" + wanSet + " ct status dnat ct direction original " + passKey(false) + " @" + passSet(false) + netfilter.SetMark(hairpinMark)}),
 		}, {
-			nft.Chain{Name: "postrouting", Type: "nat", Hook: "postrouting", Priority: 95, Policy: "accept"},
-			[]rule{
-				{"masquerade-marked", "meta mark and " + hairpinMark + " == " + hairpinMark + " ct status dnat " + passKey(false) + " @" + passSet(false) + " masquerade"},
+			Chain: nft.Chain{Name: "postrouting", Type: "nat", Hook: "postrouting", Priority: 95, Policy: "accept"},
+			Rules: []netfilter.Rule{
+				{Name: "masquerade-marked", Text: "meta mark and " + hairpinMark + " == " + hairpinMark + " ct status dnat " + passKey(false) + " @" + passSet(false) + " masquerade"},
 			},
 		},
 	}
 	if six {
 		accept, shift := stores[2], stores[3]
 		prerouting, pass := &chains[0], &chains[4]
-		prerouting.rules = append(prerouting.rules,
-			rule{"shift-6", "meta l4proto { tcp, udp } dnat ip6 to " + shift.key() + " map @" + shift.name})
-		pass.rules = append(append(pass.rules, passRules(true, mark)...),
-			rule{"accept-6", "ct direction original " + passKey(true) + " @" + accept.name + mark},
-			rule{"accept-6-reply", "ct direction reply " + passReply(true) + " @" + accept.name + mark})
+		prerouting.Rules = append(prerouting.Rules,
+			netfilter.Rule{Name: "shift-6", Text: "meta l4proto { tcp, udp } dnat ip6 to " + shift.key() + " map @" + shift.name})
+		pass.Rules = append(append(pass.Rules, passRules(true, mark)...),
+			netfilter.Rule{Name: "accept-6", Text: "ct direction original " + passKey(true) + " @" + accept.name + mark},
+			netfilter.Rule{Name: "accept-6-reply", Text: "ct direction reply " + passReply(true) + " @" + accept.name + mark})
 	}
 	return chains
 }
 
-// setMark spells the statement that sets one bit of the packet mark.
-func setMark(bit string) string { return " meta mark set meta mark or " + bit }
-
 // passRules mark what has been translated by us, and the answers to it.
-func passRules(six bool, mark string) []rule {
+func passRules(six bool, mark string) []netfilter.Rule {
 	suffix := ""
 	if six {
 		suffix = "-6"
 	}
-	return []rule{
-		{"pass" + suffix, "ct status dnat ct direction original " + passKey(six) + " @" + passSet(six) + mark},
-		{"pass-reply" + suffix, "ct status dnat ct direction reply " + passReply(six) + " @" + passSet(six) + mark},
+	return []netfilter.Rule{
+		{Name: "pass" + suffix, Text: "ct status dnat ct direction original " + passKey(six) + " @" + passSet(six) + mark},
+		{Name: "pass-reply" + suffix, Text: "ct status dnat ct direction reply " + passReply(six) + " @" + passSet(six) + mark},
 	}
 }
 
 // elements spells e for its store.
 func (e entry) elements() []string {
 	s := storeOf(e.rule)
-	comment := ""
-	if e.comment != "" {
-		comment = " comment " + nft.Quote(e.comment)
-	}
+	comment := netfilter.NftComment(e.comment)
 	addr := e.rule.To.Addr().String()
 	head := string(e.rule.Protocol) + " . "
 	if s.six {
 		head = addr + " . " + head
 	}
 	var out []string
-	for _, source := range spellSources(e.rule.Sources, s.six) {
+	for _, source := range netfilter.SpellSources(e.rule.Sources, s.six) {
 		switch {
 		case !s.isMap():
 			out = append(out, head+e.rule.Ports.String()+" . "+source+comment)
@@ -234,18 +205,19 @@ func passElements(entries []entry, six bool) []string {
 	return out
 }
 
-// renderTable spells our table.
-func renderTable(t nft.Table, wan, generation string, entries []entry) string {
+// content is what our table has to hold for these entries.
+func content(wan, generation string, entries []entry) *netfilter.Content {
+	if len(entries) == 0 {
+		return nil
+	}
 	six := hasIPv6(entries)
 	elements := map[string][]string{}
 	for _, e := range entries {
 		name := storeOf(e.rule).name
 		elements[name] = append(elements[name], e.elements()...)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s {\n", t)
-	fmt.Fprintf(&b, " chain %s%s { }\n", generations, generation)
-	renderSet(&b, "set", wanSet, "type ifname", []string{nft.Quote(wan)})
+	var sets strings.Builder
+	netfilter.SpellSet(&sets, "set", wanSet, "type ifname", []string{nft.Quote(wan)})
 	for _, s := range stores {
 		if s.six && !six {
 			continue
@@ -254,37 +226,12 @@ func renderTable(t nft.Table, wan, generation string, entries []entry) string {
 		if s.isMap() {
 			keyword = "map"
 		}
-		renderSet(&b, keyword, s.name, s.header()+"; flags interval", elements[s.name])
+		netfilter.SpellSet(&sets, keyword, s.name, s.header()+"; flags interval", elements[s.name])
 	}
 	for _, v6 := range []bool{false, true} {
 		if six || !v6 {
-			renderSet(&b, "set", passSet(v6), "typeof "+passKey(v6)+"; flags interval", passElements(entries, v6))
+			netfilter.SpellSet(&sets, "set", passSet(v6), "typeof "+passKey(v6)+"; flags interval", passElements(entries, v6))
 		}
 	}
-	chains := machinery(six)
-	// A jump needs its target declared before it.
-	for _, c := range chains {
-		fmt.Fprintf(&b, " chain %s {", c.Name)
-		if c.Hook != "" {
-			fmt.Fprintf(&b, " type %s hook %s priority %d; policy %s;", c.Type, c.Hook, c.Priority, c.Policy)
-		}
-		b.WriteString(" }\n")
-	}
-	for _, c := range chains {
-		fmt.Fprintf(&b, " chain %s {\n", c.Name)
-		for _, r := range c.rules {
-			fmt.Fprintf(&b, "  %s comment %s\n", r.text, nft.Quote(r.comment()))
-		}
-		b.WriteString(" }\n")
-	}
-	b.WriteString("}\n")
-	return b.String()
-}
-
-func renderSet(b *strings.Builder, keyword, name, header string, elements []string) {
-	fmt.Fprintf(b, " %s %s { %s;", keyword, name, header)
-	if len(elements) > 0 {
-		b.WriteString(" elements = {\n  " + strings.Join(elements, ",\n  ") + "\n };")
-	}
-	b.WriteString(" }\n")
+	return &netfilter.Content{Generation: generation, Sets: sets.String(), Chains: machinery(six), Hooked: versionsOf(entries)}
 }

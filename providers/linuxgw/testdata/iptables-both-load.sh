@@ -32,5 +32,5 @@ cat <<'END'
 COMMIT
 END
 } | ip6tables-legacy-restore -w --noflush || return
-ip6tables-legacy -w -t mangle -C FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || ip6tables-legacy -w -t mangle -I FORWARD 3 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || ip6tables-legacy -w -t mangle -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
 ip6tables-nft -w -t filter -C FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || ip6tables-nft -w -t filter -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
+ip6tables-legacy -w -t mangle -C FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || ip6tables-legacy -w -t mangle -I FORWARD 3 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null || ip6tables-legacy -w -t mangle -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT

@@ -72,5 +72,5 @@ cat <<'END'
 COMMIT
 END
 } | ip6tables-legacy-restore -w --noflush
-ip6tables-legacy -w -t mangle -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null
 ip6tables-nft -w -t filter -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null
+ip6tables-legacy -w -t mangle -D FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT 2>/dev/null

@@ -89,13 +89,13 @@ cat <<'END'
 COMMIT
 END
 } | ip6tables-legacy-restore -w --noflush || return
-ip6tables-legacy-restore -w --noflush <<'END' || return
-*mangle
--I FORWARD 3 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
-COMMIT
-END
 ip6tables-nft-restore -w --noflush <<'END' || return
 *filter
 -I FORWARD 1 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
+COMMIT
+END
+ip6tables-legacy-restore -w --noflush <<'END' || return
+*mangle
+-I FORWARD 3 -m mark --mark 0x10000000/0x10000000 -m comment --comment btplan:hook:home -j ACCEPT
 COMMIT
 END

@@ -1,4 +1,4 @@
-package linuxgw
+package guarded
 
 import (
 	"fmt"
@@ -7,20 +7,21 @@ import (
 	"time"
 
 	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/internal/script"
 )
 
 // undoUnit names the timer of systemd that takes a change back.
 func undoUnit(generation string) string { return "btplan-undo-" + generation }
 
-// arm spells the commands that make the gateway take the change back after
-// revertAfter, unless it was claimed by then. systemd does the waiting where it
+// arm spells the commands that make the device take the change back after
+// RevertAfter, unless it was claimed by then. systemd does the waiting where it
 // runs, for it may kill what a login leaves behind. The file watch says who
 // waits, to be told when it needn't any longer: see standDown.
-func (g *gateway) arm(b *strings.Builder, generation string) {
-	seconds := strconv.Itoa(int((g.revertAfter + time.Second - 1) / time.Second))
+func (d *Device) arm(b *strings.Builder, generation string) {
+	seconds := strconv.Itoa(int((d.RevertAfter + time.Second - 1) / time.Second))
 	// Who has nothing to do leaves the lock alone: others may be waiting for it.
 	// And who is at it need not be told to stop.
-	undo := fmt.Sprintf("[ -d %[1]s ] || exit 0\n"+lock+"rm -f %[1]s/watch\n", changeDir(generation)) + undoNow(generation)
+	undo := fmt.Sprintf("[ -d %[1]s ] || exit 0\n"+script.Lock+"rm -f %[1]s/watch\n", changeDir(generation)) + UndoNow(generation)
 	// A shell that is killed would leave its sleep behind.
 	wait := "trap 'kill $!; exit' TERM\nsleep " + seconds + " &\nwait $!\ntrap '' TERM\n"
 	fmt.Fprintf(b, `if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
@@ -49,11 +50,11 @@ fi 2>/dev/null
 `, dir, undoUnit(generation))
 }
 
-func changeDir(generation string) string { return changesDir + "/" + generation }
+func changeDir(generation string) string { return script.ChangesDir + "/" + generation }
 
-// undoNow spells the commands that take a change back, unless somebody else
+// UndoNow spells the commands that take a change back, unless somebody else
 // has just claimed it or taken it back.
-func undoNow(generation string) string {
+func UndoNow(generation string) string {
 	dir := changeDir(generation)
 	return fmt.Sprintf(`mv %[1]s %[1]s.undo 2>/dev/null && cd %[1]s.undo && {
 	sh ./undo
@@ -61,11 +62,5 @@ func undoNow(generation string) string {
 	rm -rf %[1]s.undo
 	rmdir %[2]s 2>/dev/null || :
 }
-`, dir, changesDir, strings.ReplaceAll(standDown(".", generation), "\n", "\n\t"))
-}
-
-// undoScript spells what takes the change of this generation back. It is run
-// in the change's directory.
-func undoScript(base *state, entries []entry, generation string) string {
-	return scriptHead + "undo() {\n" + base.undo(entries, generation) + "}\nundo\n"
+`, dir, script.ChangesDir, strings.ReplaceAll(standDown(".", generation), "\n", "\n\t"))
 }

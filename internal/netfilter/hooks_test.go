@@ -1,4 +1,4 @@
-package linuxgw
+package netfilter
 
 import (
 	"fmt"
@@ -24,11 +24,11 @@ func TestHooksForTargets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := findNftHooks(rs, hookComment("home"), nil)
+			found, err := findNftHooks(rs, Forward, GatewayNames("home").hookComment(), nil)
 			if err != nil || (len(found) == 1) != needed {
 				t.Errorf("nft, %s, %s: got %+v (%v), want one: %t", family, target, found, err, needed)
 			}
-			if hs := (hooks{nft: found}); needed && (!hs.needed(family == "ip6") || hs.needed(family != "ip6")) {
+			if hs := (Hooks{nft: found}); needed && (!hs.Needed(Forward, family == "ip6") || hs.Needed(Forward, family != "ip6") || hs.Needed(Input, family == "ip6")) {
 				t.Errorf("nft, %s, %s: needed for the wrong IP version", family, target)
 			}
 		}
@@ -36,7 +36,7 @@ func TestHooksForTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := findIptablesHooks(program{legacy, true, "ip6tables-legacy"}, save, hookComment("home"), false)
+		found := findIptablesHooks(Forward, Program{Legacy, true, "ip6tables-legacy"}, save, GatewayNames("home").hookComment(), false)
 		if (len(found) == 1) != needed || needed && found[0].at != 2 {
 			t.Errorf("iptables, %s: got %+v, want one: %t", target, found, needed)
 		}

@@ -1,4 +1,4 @@
-package linuxgw
+package netfilter
 
 import (
 	"fmt"
@@ -7,28 +7,29 @@ import (
 	"github.com/btplan/btplan/internal/iptables"
 )
 
-// iptablesHook is a hook in one chain FORWARD of one variant of iptables, for
+// iptablesHook is a hook in one built-in chain of one variant of iptables, for
 // one IP version.
 type iptablesHook struct {
-	on      program
+	way     Way
+	on      Program
 	table   string
 	comment string
-	needed  bool // the chain may drop forwarded packets
+	needed  bool // the chain may drop packets
 	count   int  // of our rules in it
 	works   bool // one of them stands above everything that may drop
 	at      int  // where it has to be inserted
 }
 
-// findIptablesHooks gives the hooks in the chains FORWARD that have one or need
-// one. At home the one in filter leads to us anyway; and in mangle our rules that
-// mark packets have to come before.
-func findIptablesHooks(on program, s *iptables.Save, comment string, isHome bool) []iptablesHook {
+// findIptablesHooks gives the hooks in the chains on one way that have one or
+// need one. At home the one in filter leads to us anyway; and in mangle our
+// rules that mark packets have to come before.
+func findIptablesHooks(way Way, on Program, s *iptables.Save, comment string, isHome bool) []iptablesHook {
 	var out []iptablesHook
 	for _, table := range []string{"mangle", "filter"} {
 		if isHome && table == "filter" {
 			continue
 		}
-		h := iptablesHook{on: on, table: table, comment: comment, at: 1}
+		h := iptablesHook{way: way, on: on, table: table, comment: comment, at: 1}
 		if isHome {
 			h.at = 2
 		}
@@ -41,12 +42,12 @@ func findIptablesHooks(on program, s *iptables.Save, comment string, isHome bool
 
 // find looks through the chain.
 func (h *iptablesHook) find(t iptables.Table) {
-	c, found := t.Chain("FORWARD")
+	c, found := t.Chain(h.way.chain())
 	if !found {
 		return
 	}
 	h.needed = c.Policy != "ACCEPT"
-	want := mustParse("-A FORWARD" + h.spec())
+	want := MustParse("-A " + h.way.chain() + h.spec())
 	dropSeen := false
 	for _, r := range c.Rules {
 		switch {
@@ -62,16 +63,14 @@ func (h *iptablesHook) find(t iptables.Table) {
 	}
 }
 
-// serves says whether packets of some of these entries come by the chain.
-func (h iptablesHook) serves(entries []entry) bool {
-	return h.on.six && hasIPv6(entries) || !h.on.six && hasIPv4(entries)
-}
+// serves says whether packets of these IP versions come by the chain.
+func (h iptablesHook) serves(versions Versions) bool { return versions.of(h.on.Six) }
 
 // harmless are the targets of iptables after which a packet goes on to the
 // next rule.
 var harmless = []string{"", "LOG", "NFLOG", "ULOG", "MARK", "CONNMARK", "CONNSECMARK", "SECMARK", "TCPMSS", "CLASSIFY", "CT", "NOTRACK", "TTL", "TOS", "DSCP", "ECN", "SET", "ACCOUNT", "TRACE", "FLOWOFFLOAD"}
 
-// passTargets are those with which a packet passes the chain FORWARD.
+// passTargets are those with which a packet passes a built-in chain.
 var passTargets = append([]string{"ACCEPT", "RETURN"}, harmless...)
 
 // stops says whether a rule can do anything else with a packet than one of
@@ -93,12 +92,12 @@ func stops(t iptables.Table, r iptables.Rule, targets []string) bool {
 
 // String is the chain, for messages.
 func (h iptablesHook) String() string {
-	return fmt.Sprintf("chain FORWARD of table %s of %s", h.table, h.on.command)
+	return fmt.Sprintf("chain %s of table %s of %s", h.way.chain(), h.table, h.on.Command)
 }
 
 // spec is the rule that lets marked packets pass.
 func (h iptablesHook) spec() string {
-	return fmt.Sprintf(" -m mark --mark %s/%s -m comment --comment %s -j ACCEPT", passMark, passMark, iptables.Quote(h.comment))
+	return fmt.Sprintf(" -m mark --mark %s/%s -m comment --comment %s -j ACCEPT", PassMark, PassMark, iptables.Quote(h.comment))
 }
 
 // set spells the commands that put h right.
@@ -109,10 +108,10 @@ func (h iptablesHook) set(wanted bool) string {
 	}
 	lines := "*" + h.table + "\n"
 	for range h.count {
-		lines += "-D FORWARD" + h.spec() + "\n"
+		lines += "-D " + h.way.chain() + h.spec() + "\n"
 	}
 	if wanted {
-		lines += fmt.Sprintf("-I FORWARD %d%s\n", h.at, h.spec())
+		lines += fmt.Sprintf("-I %s %d%s\n", h.way.chain(), h.at, h.spec())
 	}
 	return fmt.Sprintf("%s <<'END' || return\n%sCOMMIT\nEND\n", h.on.restore(), lines)
 }
@@ -140,14 +139,5 @@ func (h iptablesHook) ensure() string {
 
 // command begins a command that does something to the chain.
 func (h iptablesHook) command(do string) string {
-	return fmt.Sprintf("%s -w -t %s %s FORWARD", h.on.command, h.table, do)
-}
-
-// mustParse reads a rule that we have spelled ourselves.
-func mustParse(line string) iptables.Rule {
-	r, err := iptables.ParseRule(line)
-	if err != nil {
-		panic(fmt.Sprintf("%q: %v", line, err))
-	}
-	return r
+	return fmt.Sprintf("%s -w -t %s %s %s", h.on.Command, h.table, do, h.way.chain())
 }

@@ -1,4 +1,4 @@
-package linuxgw
+package netfilter
 
 import (
 	"encoding/json"
@@ -11,25 +11,26 @@ import (
 
 // nftHook is a hook in one chain of nftables.
 type nftHook struct {
+	way     Way
 	chain   nft.Chain
 	comment string
-	needed  bool     // the chain may drop forwarded packets
+	needed  bool     // the chain may drop packets
 	handles []uint64 // of our rules in it
 	works   bool     // one of them stands above everything that may drop
 }
 
-// findNftHooks looks through the chains of nftables. Those that the nft variant
-// of iptables has made are left out if it is our home.
-func findNftHooks(rs *nft.Ruleset, comment string, home *ownChains) ([]nftHook, error) {
+// findNftHooks looks through the chains of nftables on one way. Those that the
+// nft variant of iptables has made are left out if it is our home.
+func findNftHooks(rs *nft.Ruleset, way Way, comment string, home *Chains) ([]nftHook, error) {
 	var out []nftHook
 	for _, c := range rs.Chains {
-		if c.Hook != "forward" || c.Type != "filter" || isOurs(c.In()) || !slices.Contains([]string{"ip", "ip6", "inet"}, c.Family) {
+		if c.Hook != string(way) || c.Type != "filter" || isOurs(c.In()) || !slices.Contains([]string{"ip", "ip6", "inet"}, c.Family) {
 			continue
 		}
-		if home != nil && home.made(c) {
+		if home != nil && home.made(way, c) {
 			continue
 		}
-		h := nftHook{chain: c, comment: comment, needed: c.Policy == "drop"}
+		h := nftHook{way: way, chain: c, comment: comment, needed: c.Policy == "drop"}
 		dropSeen := false
 		for _, r := range rs.RulesOf(c) {
 			switch {
@@ -55,26 +56,21 @@ func findNftHooks(rs *nft.Ruleset, comment string, home *ownChains) ([]nftHook, 
 	return out, nil
 }
 
-// made says whether a chain that packets are forwarded by is one of this
-// filter's own, as nft sees it.
-func (c *ownChains) made(chain nft.Chain) bool {
-	four, six := chain.Family == "ip", chain.Family == "ip6" && c.no6 == ""
-	return c.on.variant == viaNft && (four || six) && chain.Name == "FORWARD" && (chain.Table == "filter" || chain.Table == "mangle")
+// made says whether a chain on some way is one of this filter's own, as nft
+// sees it.
+func (c *Chains) made(way Way, chain nft.Chain) bool {
+	four, six := chain.Family == "ip", chain.Family == "ip6" && c.NoIPv6 == ""
+	return c.on[0].Variant == ViaNft && (four || six) && chain.Name == way.chain() && (chain.Table == "filter" || chain.Table == "mangle")
 }
 
 // sees says whether packets of an IP version come by the chain.
 func (h nftHook) sees(six bool) bool {
-	return h.chain.Family == "inet" || h.chain.Family == ipOf(six)
+	return h.chain.Family == "inet" || h.chain.Family == Family(six)
 }
 
-// serves says whether packets of some of these entries come by the chain.
-func (h nftHook) serves(entries []entry) bool {
-	return h.sees(true) && hasIPv6(entries) || h.sees(false) && hasIPv4(entries)
-}
-
-// isOurs says whether a table is that of any project of btplan.
-func isOurs(t nft.Table) bool {
-	return t.Family == "inet" && strings.HasPrefix(t.Name, tablePrefix)
+// serves says whether packets of these IP versions come by the chain.
+func (h nftHook) serves(versions Versions) bool {
+	return h.sees(true) && versions.Six || h.sees(false) && versions.Four
 }
 
 // mayDrop says whether a rule can end a packet's way, here or in a chain that
@@ -89,7 +85,7 @@ func mayDrop(r nft.Rule) bool {
 			}
 		case "jump": // our chains in iptables drop nothing
 			var to struct{ Target string }
-			if json.Unmarshal(s.Body, &to) != nil || !strings.HasPrefix(to.Target, chainPrefix) {
+			if json.Unmarshal(s.Body, &to) != nil || !isOurChain(to.Target) {
 				return true
 			}
 		case "match", "counter", "log", "limit", "quota", "mangle", "accept", "return", "continue", "notrack", "ct count", "flow", "set", "ct helper", "ct timeout":
@@ -141,5 +137,5 @@ func (h nftHook) place() string { return h.chain.Family + " " + h.chain.Table + 
 
 // rule is the rule that lets marked packets pass.
 func (h nftHook) rule() string {
-	return fmt.Sprintf("meta mark and %s == %s accept comment %s", passMark, passMark, nft.Quote(h.comment))
+	return fmt.Sprintf("meta mark and %s == %s accept comment %s", PassMark, PassMark, nft.Quote(h.comment))
 }

@@ -1,0 +1,25 @@
+package boot
+
+import (
+	"strings"
+	"testing"
+)
+
+// The names of the files that sha256sum prints may be as long as its sums.
+func TestSums(t *testing.T) {
+	text, unit := checksum("script"), checksum("unit")
+	path := Script{Name: strings.Repeat("x", 64-len(Script{}.path()))}.path()
+	if len(path) != len(text) {
+		t.Fatalf("%s is %d bytes long", path, len(path))
+	}
+	for section, want := range map[string]State{
+		"systemd\nenabled\n" + text + "  " + path + "\n" + unit + "  /etc/unit\n": {systemd, true, text + unit},
+		"openrc\n" + text + "  " + path + "\n":                                    {openRC, false, text},
+		"rc.local\nenabled\nmissing\n":                                            {rcLocal, true, "missing"},
+		"none\n":                                                                  {noInit, false, ""},
+	} {
+		if got := Parse([]byte(section)); got != want {
+			t.Errorf("%q: got %+v, want %+v", section, got, want)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package script
+
+import "fmt"
+
+// LockFile is what the lock is on: flock(2), held by the script that changes
+// the device and by what it runs. It goes with the last of them, however they
+// end. The transactions of nftables and of iptables-legacy would exclude each
+// other without it; two of iptables-nft at once may both succeed, and mix.
+const LockFile = "/run/btplan.lock"
+
+// ChangesDir has a directory for each change that is being made.
+const ChangesDir = "/run/btplan"
+
+// How a script ends that has not done anything for want of the lock.
+const (
+	ExitBusy   = 77 // somebody else has it
+	ExitNoLock = 78 // there is none, and it is needed
+)
+
+// openLock begins the commands that take the lock, as descriptor 9, where that
+// can be had. They end with "fi".
+const openLock = `[ -d /run ] || mkdir /run
+if command -v flock >/dev/null && { true >>` + LockFile + `; } 2>/dev/null; then
+	exec 9>>` + LockFile + `
+`
+
+// Lock is the commands that wait for the lock, for as long as it takes: they are
+// for what has to be done even though nobody is there any more.
+const Lock = openLock + "\tflock 9\nfi\n"
+
+// How long a script waits for the lock when somebody waits for the script, in
+// seconds. Who has it needs it for a moment, or on a slow device for some
+// seconds.
+const (
+	ChangePatience = 10
+	readPatience   = 30
+)
+
+// LockOrLeave spells the commands that take the lock, or end the script with
+// ExitBusy: once nobody waits for a change any more, it must not be made. needed
+// says that it must not be made without the lock either.
+func LockOrLeave(patience int, needed bool) string {
+	otherwise := ""
+	if needed {
+		otherwise = fmt.Sprintf("else\n\texit %d\n", ExitNoLock)
+	}
+	return openLock + tryLock("flock -n", patience) + otherwise + "fi\n"
+}
+
+// tryLock spells the loop that takes the lock. Busybox's flock can't wait for a
+// limited time.
+func tryLock(flock string, patience int) string {
+	return fmt.Sprintf(`	tries=0
+	until %s 9; do
+		[ $tries -lt %d ] || exit %d
+		tries=$((tries + 1))
+		sleep 1
+	done
+`, flock, patience, ExitBusy)
+}
+
+// SharedLock is the commands that wait until nobody is in the middle of a change.
+var SharedLock = `if [ -d ` + ChangesDir + ` ] && [ -r ` + LockFile + ` ] && command -v flock >/dev/null; then
+	exec 9<` + LockFile + `
+` + tryLock("flock -ns", readPatience) + "fi\n"
