@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // ExitError is a script that was run and failed.
@@ -126,27 +126,15 @@ func firstLine(s string) string {
 	return ""
 }
 
-// printable makes text from a device fit for a terminal: what doesn't print,
-// escape sequences and marks of direction among it, becomes a Go escape, and
-// what is beyond maxLine characters is cut off.
+// printable makes text from a device fit for a terminal. What is beyond maxLine
+// characters is cut off.
 func printable(s string) string {
-	var b strings.Builder
-	for n := 0; s != ""; n++ {
+	n := 0
+	for i := range s {
 		if n == maxLine {
-			b.WriteString("…")
-			break
+			return plain.Line(s[:i]) + "…"
 		}
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		s = s[size:]
+		n++
 	}
-	return b.String()
+	return plain.Line(s)
 }

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// runHere runs script on this computer.
-func (r *Runner) runHere(ctx context.Context, script string, stdin []byte) ([]byte, error) {
+// runHere does a task on this computer.
+func (r *Runner) runHere(ctx context.Context, t task, stdin []byte) ([]byte, error) {
+	script := t.text
 	r.mu.Lock()
 	closed := r.closed
 	r.mu.Unlock()
@@ -21,11 +22,8 @@ func (r *Runner) runHere(ctx context.Context, script string, stdin []byte) ([]by
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := newOutput(stop)
-	cmd := exec.CommandContext(runCtx, "/bin/sh", "-c", script)
-	if r.target.Sudo {
-		// #nosec G204 -- running the script that it is given is what this package is for.
-		cmd = exec.CommandContext(runCtx, r.pool.here.sudo, "-n", "/bin/sh", "-c", withSudoMark(script))
-	}
+	// #nosec G204 -- running what it is given is what this package is for.
+	cmd := exec.CommandContext(runCtx, t.argv[0], t.argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out.stdout, &out.stderr
 	// A child that outlives the script and holds its output must not hold us.
 	cmd.WaitDelay = 2 * time.Second

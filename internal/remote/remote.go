@@ -158,9 +158,15 @@ func (r *Runner) Waiting() string { return cmp.Or(r.stage.String(), r.dialing.St
 // 128 KiB (Dropbear takes 9,000 bytes), encoded; data belongs into stdin. After
 // an *InterruptedError the next Run makes a new connection.
 func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, error) {
-	if err := checkScript(script); err != nil {
+	t, err := r.scriptTask(script)
+	if err != nil {
 		return nil, r.unreachable(err)
 	}
+	return r.run(ctx, t, stdin)
+}
+
+// run does one task when it is its turn.
+func (r *Runner) run(ctx context.Context, t task, stdin []byte) ([]byte, error) {
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
@@ -169,9 +175,9 @@ func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, 
 	}
 	defer r.stage.clear()
 	if r.target.Local {
-		return r.runHere(ctx, script, stdin)
+		return r.runHere(ctx, t, stdin)
 	}
-	return r.runThere(ctx, script, stdin)
+	return r.runThere(ctx, t, stdin)
 }
 
 // Close ends the connection, and with it what runs over it. A Run

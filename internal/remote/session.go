@@ -12,15 +12,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// runThere runs script over SSH.
-func (r *Runner) runThere(ctx context.Context, script string, stdin []byte) ([]byte, error) {
-	body := script
-	if r.target.Sudo {
-		body = withSudoMark(script)
-	}
-	command := sshCommand(body, r.target.Sudo)
-	if len(command) > maxCommand {
-		return nil, r.unreachable(fmt.Errorf("the script is too long (%d bytes encoded, %d are possible): data belongs into its standard input", len(command), maxCommand))
+// runThere does a task over SSH.
+func (r *Runner) runThere(ctx context.Context, t task, stdin []byte) ([]byte, error) {
+	script, command := t.text, t.line
+	if len(command) > t.longest {
+		return nil, r.unreachable(fmt.Errorf("the script is too long (%d bytes encoded, %d are possible): data belongs into its standard input", len(command), t.longest))
 	}
 	conn, session, err := r.session(ctx)
 	if err != nil {

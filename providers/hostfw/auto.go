@@ -1,0 +1,46 @@
+package hostfw
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/btplan/btplan/internal/script"
+	"github.com/btplan/btplan/providers"
+)
+
+// autoName is the type that takes whatever firewall is active.
+const autoName = "auto"
+
+// detect finds the firewall that is active. One that writes the rules of
+// nftables or iptables for people wins over those rules, and one that is
+// installed but not active is no firewall.
+func detect(among []kind, project string, p script.Printed) (*holding, error) {
+	var found *holding
+	var idle []string
+	for _, k := range among {
+		h, err := k.read(project, p)
+		switch {
+		case err != nil && found == nil:
+			return nil, fmt.Errorf("%s is there, but: %w", k.name, err)
+		case err != nil || h == nil:
+		case h.active && found == nil:
+			found = h
+		// Rules of ours stay where they are: to make them a second time
+		// elsewhere would leave these behind.
+		case len(h.ours()) > 0 && h.active:
+			return nil, fmt.Errorf("%s is active on the machine, but the rules of this project are in %s, from before. Write firewall %q in the machine's block and run btplan destroy, then write firewall \"auto\" again", found, h, h.String())
+		case len(h.ours()) > 0:
+			return nil, fmt.Errorf("%s holds rules of this project, but is not active, and firewall \"auto\" takes an active one. Turn it on again, or write firewall %q in the machine's block and run btplan destroy", h.filter, h.String())
+		default:
+			idle = append(idle, h.String()+" is there, but not active")
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	if len(idle) > 0 {
+		return nil, providers.Flag(fmt.Errorf("no firewall that btplan knows is active on the machine (%s). Turn one on, name it in the machine's block to have the rules there ready, or take the firewall block out: without a firewall nothing shuts the ports", strings.Join(idle, "; ")), providers.ErrUnsupported)
+	}
+	return nil, providers.Flag(errors.New("no firewall that btplan knows was found on the machine. If packets are dropped there by something else, open the ports by hand; else take the firewall block out: without a firewall nothing shuts them"), providers.ErrUnsupported)
+}

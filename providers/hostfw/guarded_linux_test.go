@@ -1,0 +1,306 @@
+package hostfw
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Who has shut the very ports has done so on purpose; a broader rule, or one
+// against some senders, is overridden, and named.
+func TestLabPacketFilterDenials(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	for name, test := range map[string]struct{ firewall, typ, rule, want string }{
+		"nft, broader":        {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6000-7999 drop", "warning: Rules are overridden. nftables has rules that would keep packets out of the ports that are to be opened: rule handle"},
+		"nft, some senders":   {nftDrop, "nftables", "nft insert rule inet filter input ip saddr 203.0.113.9 drop", "of chain input of table inet filter"},
+		"nft, the very ports": {nftDrop, "nftables", "nft insert rule inet filter input tcp dport { 6881, 6885-6889 } reject", "refused: A rule shuts these ports. Rule handle"},
+		"nft, other ports":    {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6000-6880 drop", ""},
+		"nft, another state":  {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6881 ct state new limit rate over 5/second drop", ""},
+		"nft, jumped to": {nftDrop, "nftables", "nft 'add chain inet filter shut; add rule inet filter shut tcp dport 6881-7000 drop; insert rule inet filter input jump shut'",
+			"of chain shut of table inet filter"},
+		"iptables, broader":        {iptablesDrop("legacy"), "iptables", "iptables-legacy -I INPUT -p tcp -m multiport --dports 80,6885 -j DROP", "rule number 1 of chain INPUT of table filter of iptables-legacy"},
+		"iptables, the very ports": {iptablesDrop("legacy"), "iptables", "ip6tables-legacy -I INPUT -p tcp --dport 6885 -j REJECT", "refused: A rule shuts these ports. Rule number 1 of chain INPUT of table filter of ip6tables-legacy"},
+		"iptables, seen by nft":    {iptablesDrop("nft"), "nftables", "iptables-nft -I INPUT -p tcp --dport 6881:6889 -j DROP", "refused: A rule shuts these ports"},
+		"iptables, everything":     {iptablesDrop("nft"), "nftables", "iptables-nft -A INPUT -j REJECT", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			p.machine.Sh(test.firewall + test.rule)
+			d := openInside(t, p.machine, test.typ, "home")
+			got := d.warned(t, owned{bt: {allow(t, plan.TCP, "6881-6889")}})
+			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if strings.HasPrefix(test.want, "refused") {
+				return
+			}
+			// An overridden rule is really overridden.
+			p.machine.Listen("tcp", 6885)
+			d.make(t, allow(t, plan.TCP, "6881-6889"))
+			p.passes(t, "tcp", 6885, true)
+		})
+	}
+}
+
+// Somebody else does things to our rules: each is drift, and mended.
+func TestLabPacketFilterDrift(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	const (
+		viaNft  = "nftables"
+		viaIpt  = "iptables"
+		noHooks = `nft delete rule inet filter input handle $(nft -a list chain inet filter input | sed -n 's/.*btplan:hook.*handle //p')`
+	)
+	for name, test := range map[string]struct{ firewall, typ, script, why string }{
+		"an element goes":      {nftDrop, viaNft, `nft 'delete element inet btplanhost_home in { udp . 6881 }'`, "changed on the machine"},
+		"an element comes":     {nftDrop, viaNft, `nft 'add element inet btplanhost_home in { tcp . 7000 comment "` + plan.Mark("home", bt) + `:00000000" }'`, "changed on the machine"},
+		"the hook goes":        {nftDrop, viaNft, noHooks, "btplan's rule in it is missing or too far down"},
+		"the hook is too late": {nftDrop, viaNft, "nft insert rule inet filter input tcp dport 1-65535 drop", "btplan's rule in it is missing or too far down"},
+		"a chain goes":         {nftDrop, viaNft, "nft 'flush chain inet btplanhost_home input; delete chain inet btplanhost_home input'", "is missing or was changed"},
+		"its rules go":         {nftDrop, viaNft, "nft flush chain inet btplanhost_home let_in", "the rules of chain let_in"},
+		"output is dropped":    {nftDrop, viaNft, outputDrop, "is missing or was changed"},
+		"the table goes":       {nftDrop, viaNft, "nft delete table inet btplanhost_home", ""},
+		"a rule goes":          {iptablesDrop("legacy"), viaIpt, "ip6tables-legacy -D BTPLANHOST-IN-home 1", "were changed"},
+		"the jump goes":        {iptablesDrop("legacy"), viaIpt, "iptables-legacy -D INPUT 1", "that leads to BTPLANHOST-IN-home is missing or too far down"},
+		"a drop comes first":   {iptablesDrop("legacy"), viaIpt, "iptables-legacy -I INPUT -p tcp -j DROP", "that leads to BTPLANHOST-IN-home is missing or too far down"},
+		"another filter drops": {iptablesDrop("legacy"), viaIpt, "nft 'add table inet more; add chain inet more input { type filter hook input priority 0; policy drop; }; add rule inet more input meta l4proto ipv6-icmp accept'", "is missing"},
+		"all is flushed":       {iptablesDrop("nft"), viaIpt, "iptables-nft -F; iptables-nft -X", "is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			p.machine.Sh(test.firewall)
+			p.machine.Listen("tcp", 6885)
+			d := openInside(t, p.machine, test.typ, "home")
+			want := owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881")}}
+			d.makeAll(t, want)
+			p.machine.Sh(test.script)
+			pending := d.plan(t, want).Pending()
+			drift := ""
+			for _, r := range pending {
+				for _, c := range r.Changes {
+					drift += c.Because
+				}
+			}
+			if len(pending) == 0 || !strings.Contains(drift, test.why) {
+				t.Errorf("want drift because %q, got %+v", test.why, pending)
+			}
+			d.makeAll(t, want)
+			p.passes(t, "tcp", 6885, true)
+		})
+	}
+}
+
+// Where nobody drops anything, our rules are there and no hooks.
+func TestLabPacketFilterOpen(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	p := newPair(t)
+	if got := openInside(t, p.machine, autoName, "home").plan(t, nil); len(got.Pending()) > 0 {
+		t.Error(got)
+	}
+	if now := p.machine.Sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
+		t.Errorf("reading has made\n%s", now)
+	}
+	p.machine.Sh("nft 'add table inet filter; add chain inet filter input { type filter hook input priority 0; }'")
+	before := p.machine.Sh("nft list table inet filter")
+	d := openInside(t, p.machine, autoName, "home")
+	d.make(t, allow(t, plan.TCP, "6881"))
+	if found := d.ReadBack().Found; found != "nftables" {
+		t.Errorf("auto found %q", found)
+	}
+	if now := p.machine.Sh("nft list table inet filter"); now != before {
+		t.Errorf("the chain was changed:\n%s", now)
+	}
+}
+
+// What the machine itself sends to the ports of trackers gets out, and the
+// answers in, even where nobody has thought of answers.
+func TestLabTrackers(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	const shut = `nft -f - <<'END'
+table inet shut {
+	chain input { type filter hook input priority 0; policy drop; meta l4proto { icmp, ipv6-icmp } accept; }
+	chain output { type filter hook output priority 0; policy drop; meta l4proto { icmp, ipv6-icmp } accept; }
+}
+END
+`
+	legacy := iptablesDrop("legacy") + iptablesOutputDrop("legacy") + "for I in iptables-legacy ip6tables-legacy; do $I -D INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT; done\n"
+	for name, test := range map[string]struct{ firewall, typ string }{
+		"nftables":                  {shut, "nftables"},
+		"iptables":                  {legacy, "iptables"},
+		"both, ours in iptables":    {legacy + shut, "iptables"},
+		"both, ours in nftables":    {legacy + shut, "nftables"},
+		"iptables-nft, ours in nft": {iptablesDrop("nft") + iptablesOutputDrop("nft"), "nftables"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			p.machine.Sh(test.firewall)
+			for _, protocol := range []string{"tcp", "udp"} {
+				p.other.Listen(protocol, 6969, 6970)
+			}
+			getsOut := func(port string, want bool) {
+				t.Helper()
+				wait := lab.Brief
+				if want {
+					wait = lab.Patient
+				}
+				for _, protocol := range []string{"tcp", "udp"} {
+					for _, addr := range []string{otherAddr, "[" + otherAddr6 + "]"} {
+						if _, err := p.machine.Probe(protocol, addr+":"+port, wait); (err == nil) != want {
+							t.Errorf("%s to %s:%s: %v, want it to pass: %t", protocol, addr, port, err, want)
+						}
+					}
+				}
+			}
+			getsOut("6969", false)
+			d := openInside(t, p.machine, test.typ, "home")
+			before := filterDump(p.machine)
+			d.makeAll(t, owned{seedbox: {
+				{Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}},
+				{Kind: plan.Outbound, Protocol: plan.UDP, Ports: plan.PortRange{First: 6969, Last: 6969}},
+			}})
+			if !d.ReadBack().DropsOutbound {
+				t.Error("our own rules make it think that nothing is dropped")
+			}
+			getsOut("6969", true)
+			getsOut("6970", false)
+			d.make(t)
+			getsOut("6969", false)
+			if after := filterDump(p.machine); after != before {
+				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+			}
+		})
+	}
+}
+
+// A machine that systemd runs on has the rules again after a reboot, and after
+// the manager of its own rules has loaded them anew.
+func TestLabPacketFilterBoot(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.machine.ServeSystemd()
+	p.machine.Sh(nftDrop + "systemctl enable nftables.service; systemctl start nftables.service")
+	units := func() string { return p.machine.Sh("cd /etc/systemd/system; find . | sort") }
+	before := units()
+	p.machine.Listen("tcp", 6881, 6882)
+	d := openInside(t, p.machine, autoName, "home")
+	d.make(t, allow(t, plan.TCP, "6881"))
+	if err := p.machine.VerifyUnit("/etc/systemd/system/btplan-home.host.service"); err != nil {
+		t.Error(err)
+	}
+	for _, again := range []func(){
+		func() {},
+		func() { p.machine.Sh("systemctl restart nftables.service") },
+		func() { p.machine.Sh("systemctl reload nftables.service") },
+		func() {
+			p.machine.Restart("systemctl default")
+			p.machine.Listen("tcp", 6881, 6882)
+		},
+	} {
+		again()
+		p.passes(t, "tcp", 6881, true)
+		p.passes(t, "tcp", 6882, false)
+		if left := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending(); len(left) > 0 {
+			t.Errorf("there is something to do: %+v", left)
+		}
+	}
+	p.machine.Sh("systemctl disable btplan-home.host.service")
+	if left := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending(); len(left) != 1 || left[0].Changes[0].Because != unsaved {
+		t.Errorf("got %+v", left)
+	}
+	d.make(t, allow(t, plan.TCP, "6881"))
+	d.make(t)
+	if after := units(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// openOver opens the firewall for the other host, which may log in by SSH.
+func (p pair) openOver(t *testing.T, typ string, revertAfter time.Duration) inside {
+	t.Helper()
+	p.machine.ServeSSH()
+	p.machine.LetIn(p.other, machineAddr)
+	runner := remote.Open(remote.Target{
+		Host: machineAddr, User: "root", Direct: true,
+		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
+	})
+	t.Cleanup(func() { _ = runner.Close() })
+	for _, x := range Types() {
+		if x.Name == typ {
+			d, err := x.Open(providers.Settings{
+				Project: "home", Addr: seedbox, Runner: runner,
+				Body: cty.ObjectVal(map[string]cty.Value{"revert_after": cty.StringVal(revertAfter.String())}),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return inside{d.(*device), p.other}
+		}
+	}
+	t.Fatalf("no type %q", typ)
+	return inside{}
+}
+
+// A change that cuts btplan off is taken back by the machine itself.
+func TestLabRevert(t *testing.T) {
+	for typ, test := range map[string]struct {
+		firewall func(*lab.Host)
+		changed  func(*lab.Host) <-chan struct{} // tells of a change, and of its end
+		dump     func(*lab.Host) string
+	}{
+		"nftables": {func(h *lab.Host) { h.Sh(nftDrop) }, func(h *lab.Host) <-chan struct{} { return h.SawRules("btplanhost_home") }, filterDump},
+		"iptables": {func(h *lab.Host) { h.Sh(iptablesDrop("nft")) }, func(h *lab.Host) <-chan struct{} { return h.SawRules("BTPLANHOST-IN-home") }, filterDump},
+		"ufw":      {(*lab.Host).ServeUFW, func(h *lab.Host) <-chan struct{} { return h.SawRules("ufw-user-input") }, ufwDump},
+	} {
+		t.Run(typ, func(t *testing.T) {
+			t.Parallel()
+			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy", "ufw")
+			const revertAfter = 5 * time.Second
+			p := newPair(t)
+			test.firewall(p.machine)
+			d := p.openOver(t, typ, revertAfter)
+			before := test.dump(p.machine)
+			changes := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending()[0].Changes
+			changed := test.changed(p.machine)
+			result := make(chan error, 1)
+			go func() { result <- d.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
+			<-changed
+			p.other.Cut()
+			if err := <-result; !errors.Is(err, providers.ErrRolledBack) {
+				t.Errorf("got %v, want it rolled back", err)
+			}
+			p.awaitDump(t, test.dump, before)
+			p.other.Mend()
+			d.make(t, allow(t, plan.TCP, "6881"))
+			d.make(t)
+		})
+	}
+}
+
+// awaitDump waits until the machine has these rules again.
+func (p pair) awaitDump(t *testing.T, dump func(*lab.Host) string, want string) {
+	t.Helper()
+	const limit = 30 * time.Second
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(limit)
+	for got := dump(p.machine); got != want; got = dump(p.machine) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s the machine has\n%s\nand had\n%s", limit, got, want)
+		}
+		<-tick.C
+	}
+}

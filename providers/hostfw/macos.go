@@ -1,0 +1,290 @@
+package hostfw
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/btplan/btplan/internal/script"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// macosType is the two firewalls of macOS: pf, which knows ports, and the
+// application firewall, which knows programs. pf is off unless somebody has
+// turned it on; btplan never does, nor takes a reference to it (pfctl -E): where
+// nobody wants it, nothing shuts the ports.
+//
+// Its rules only let packets in, and stand in an anchor of their own: no change
+// can cut off who makes it, so that there is nothing for a revert timer to do.
+func macosType() providers.Type {
+	return providers.Type{
+		Name:   macosName,
+		Remote: true,
+		Spec: hcldec.ObjectSpec{
+			"program": &hcldec.ValidateSpec{
+				Wrapped: &hcldec.AttrSpec{Name: "program", Type: cty.String},
+				Func:    checkMacosProgram,
+			},
+		},
+		Open: func(s providers.Settings) (providers.Device, error) {
+			k := macosKind(optionalText(s.Body.GetAttr("program")))
+			return macosDevice{newDevice(macosName, []kind{k}, s)}, nil
+		},
+	}
+}
+
+const macosName = "macos"
+
+func checkMacosProgram(v cty.Value) hcl.Diagnostics {
+	program := optionalText(v)
+	hostile := strings.ContainsFunc(program, func(c rune) bool { return !unicode.IsPrint(c) })
+	if program == "" || strings.HasPrefix(program, "/") && !hostile && !strings.HasSuffix(program, "/") && strings.TrimSpace(program) == program {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid program",
+		Detail:   fmt.Sprintf("%q is not the whole path of a program or bundle on macOS, such as \"/Applications/Transmission.app\".", program),
+	}}
+}
+
+// macosKind is macOS. With a program, the application firewall has to let that
+// one in.
+func macosKind(program string) kind {
+	return kind{
+		name:   macosName,
+		script: macosScript,
+		read: func(project string, p script.Printed) (*holding, error) {
+			return readMacos(project, program, p)
+		},
+	}
+}
+
+// macosAnchor is where pf has a project's rules: Apple's own pf.conf calls all
+// anchors below com.apple, so that no file of others has to be edited.
+func macosAnchor(project string) string { return "com.apple/btplan-" + project }
+
+// macosFile is what is loaded into the anchor.
+func macosFile(project string) string { return "/etc/btplan/" + project + ".pf" }
+
+// launchDaemons is where launchd finds what to start at boot (launchd.plist(5)).
+// A variable, for tests can't write there.
+var launchDaemons = "/Library/LaunchDaemons"
+
+func macosPlist(project string) string { return launchDaemons + "/btplan." + project + ".plist" }
+
+// macosList prints what a change is made from: our file, what is loaded, what
+// loads it at boot, and the programs that the application firewall knows. That
+// there is no such anchor is an error to pfctl.
+func macosList(project string) string {
+	return fmt.Sprintf(`{
+		cat %[1]s 2>/dev/null
+		printf '\035'
+		pfctl -q -a %[2]s -s rules 2>/dev/null
+		printf '\035'
+		cat %[3]s 2>/dev/null
+		printf '\035'
+		[ ! -x "$appfw" ] || "$appfw" --listapps
+	}`, macosFile(project), macosAnchor(project), macosPlist(project))
+}
+
+// appFirewall finds the application firewall's program, which is not in PATH.
+const appFirewall = "appfw=$(command -v socketfilterfw || echo /usr/libexec/ApplicationFirewall/socketfilterfw)\n"
+
+func macosScript(project string, _ bool) string {
+	return `if command -v sw_vers >/dev/null && command -v pfctl >/dev/null; then
+	` + appFirewall + `	section macos-state
+	pfctl -q -s info || exit
+	section macos-main
+	pfctl -q -s rules || exit
+	section macos-app
+	[ ! -x "$appfw" ] || "$appfw" --getglobalstate --getblockall
+	section macos-others
+	for file in /etc/btplan/*.pf; do
+		[ ! -r "$file" ] || [ "$file" = ` + macosFile(project) + ` ] || cat "$file" || exit
+	done
+	section macos
+	` + macosList(project) + `
+fi
+`
+}
+
+// macos is a macOS in the state in which it was read.
+type macos struct {
+	keepsRules
+	project, program string
+	active           bool
+	listed           []byte
+	file             []byte // as it is
+	lines            []pfLine
+	loaded           []string // rules of the anchor, without what pf adds to each
+	plist            []byte
+	main             []pfRule // the rules of others, in order
+	called           bool     // the anchor is, by the main rules
+	others           []byte   // the files of other projects
+	app              appState
+}
+
+func readMacos(project, program string, p script.Printed) (*holding, error) {
+	listed, there := p["macos"]
+	if !there {
+		return nil, nil
+	}
+	part := bytes.Split(listed, []byte{0x1d})
+	if len(part) != 4 {
+		return nil, fmt.Errorf("what the machine says of pf is not whole")
+	}
+	m := &macos{
+		project: project, program: program, listed: listed, file: part[0], plist: part[2],
+		active: bytes.Contains(p["macos-state"], []byte("Status: Enabled")),
+		loaded: parseLoaded(part[1]),
+		others: p["macos-others"],
+		app:    parseApp(p["macos-app"], part[3]),
+	}
+	m.main, m.called = parsePFMain(p["macos-main"])
+	var err error
+	if m.lines, err = parsePFFile(m.file, project); err != nil {
+		return nil, fmt.Errorf("%s: %w", macosFile(project), err)
+	}
+	h := &holding{filter: m, active: m.active, problems: m.problems()}
+	h.rules = append(m.live(), m.foreign()...)
+	return h, nil
+}
+
+func (m *macos) String() string { return "pf" }
+
+func (m *macos) listing() (command string, printed []byte) {
+	return "{ " + appFirewall + macosList(m.project) + "; }", m.listed
+}
+
+func (m *macos) needsWhole(owned) bool { return false }
+
+// problems tells what keeps packets out, or lets them in, whatever rules there
+// are.
+func (m *macos) problems() []providers.Problem {
+	var out []providers.Problem
+	add := func(summary, detail string) { out = append(out, providers.Problem{Summary: summary, Detail: detail}) }
+	switch {
+	case !m.active:
+		add("pf is off", "macOS's packet filter is not enabled, so it shuts no port. The rules are put there all the same, and count from when it is turned on, with pfctl -e.")
+	case !m.called:
+		add("pf does not look at btplan's rules", "The rules that are loaded do not call the anchors below com.apple, as Apple's /etc/pf.conf does. Add the line `anchor \"com.apple/*\"` to /etc/pf.conf, and load it with pfctl -f /etc/pf.conf.")
+	}
+	switch {
+	case m.app.blockAll:
+		add("The application firewall blocks all incoming connections", "macOS is set to block all incoming connections, so no rule opens a port. Turn that off in System Settings, Network, Firewall, Options.")
+	case m.app.on && m.program == "":
+		add("The application firewall is on", "macOS's application firewall lets connections in by program, not by port, and asks at the screen for those that it does not know. To have btplan let the client in, name it: program = \"/Applications/Transmission.app\".")
+	}
+	return out
+}
+
+// live gives our rules.
+func (m *macos) live() []plan.Live {
+	byOwner := map[plan.Addr][]pfLine{}
+	for _, l := range m.lines {
+		byOwner[l.owner] = append(byOwner[l.owner], l)
+	}
+	var out []plan.Live
+	for owner, lines := range byOwner {
+		var pieces []plan.Rule
+		for _, l := range lines {
+			pieces = append(pieces, l.rule)
+		}
+		rules := joinSources(pieces)
+		seal := plan.Seal(rules)
+		for _, r := range rules {
+			live := plan.Live{Rule: r, Owner: owner, Handle: "in the anchor " + macosAnchor(m.project)}
+			if m.app.on && m.program != "" && !m.app.lets(m.program) {
+				live.Outdated = "the application firewall does not let in " + m.program
+			}
+			if !bytes.Equal(m.plist, m.wantPlist()) {
+				live.Drift = "it would not be there after a restart: " + macosPlist(m.project) + " is not as btplan wrote it"
+			}
+			for _, l := range lines {
+				switch {
+				case !l.rule.Collides(r):
+				case l.seal != seal:
+					live.Drift = "changed on the machine since btplan wrote it"
+				case !slices.Contains(m.loaded, l.text):
+					live.Drift = "it is not in force"
+				}
+			}
+			if len(m.loaded) > len(m.lines) {
+				live.Drift = "somebody has added rules to its anchor"
+			}
+			out = append(out, live)
+		}
+	}
+	return out
+}
+
+// foreign gives the rules of others that let packets in on every interface.
+func (m *macos) foreign() []plan.Live {
+	var out []plan.Live
+	for _, r := range m.main {
+		if r.block || r.ports == nil || r.narrow {
+			continue
+		}
+		for _, rule := range r.rules() {
+			out = append(out, plan.Live{Rule: rule, Handle: fmt.Sprintf("pf: %q", r.text)})
+		}
+	}
+	theirs := map[string][]plan.Rule{}
+	for line := range strings.Lines(string(m.others)) {
+		if l, project, ok := parsePFLine(strings.TrimSuffix(line, "\n")); ok {
+			theirs[project] = append(theirs[project], l.rule)
+		}
+	}
+	for project, pieces := range theirs {
+		for _, rule := range joinSources(pieces) {
+			out = append(out, plan.Live{Rule: rule, Project: project, Handle: "in the anchor " + macosAnchor(project)})
+		}
+	}
+	return out
+}
+
+func (m *macos) overridden(rules []plan.Rule) []string {
+	var names []string
+	for _, b := range m.main {
+		if b.block && !(b.quick && b.early) && slices.ContainsFunc(rules, b.meets) {
+			names = append(names, fmt.Sprintf("%q", b.text))
+		}
+	}
+	return names
+}
+
+// refuse keeps off ports that someone has shut on purpose, and those that pf
+// shuts before it comes to our rules.
+func (m *macos) refuse(rules []plan.Rule) *providers.Problem {
+	for _, b := range m.main {
+		for _, r := range rules {
+			switch {
+			case !b.block || !b.meets(r):
+			case b.isFor(r):
+				return &providers.Problem{
+					Summary: "A rule shuts these ports",
+					Detail:  fmt.Sprintf("pf has the rule %q, which is for these very ports (%s). btplan does not open what someone has shut on purpose: take that rule out of /etc/pf.conf, or choose other ports.", b.text, r),
+				}
+			case b.quick && b.early:
+				return &providers.Problem{
+					Summary: "A rule stands before btplan's",
+					Detail:  fmt.Sprintf("pf has the rule %q, which shuts ports of %s before pf comes to the anchors of com.apple, in which btplan's rules are. Move it behind that anchor in /etc/pf.conf, or take quick off it.", b.text, r),
+				}
+			}
+		}
+	}
+	if m.program != "" && m.app.blocks(m.program) {
+		return &providers.Problem{
+			Summary: "The program is blocked",
+			Detail:  fmt.Sprintf("macOS's application firewall has %s in its list as one to block. btplan does not open what someone has shut on purpose: let it in by System Settings, or take it off the list.", m.program),
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package hostfw
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/btplan/btplan/internal/hostfake"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/providertest"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// mac is a Mac of which root of another host is let in by SSH.
+type mac struct {
+	*hostfake.Mac
+	pair
+}
+
+func newMac(t *testing.T) mac {
+	t.Helper()
+	m := hostfake.NewMac(t)
+	p := newShell(t, m.Shell)
+	p.machine.Run("mkdir", "-p", launchDaemons)
+	return mac{m, p}
+}
+
+// dump is all that btplan could have changed.
+func (m mac) dump() string {
+	return m.Dump() + m.machine.Sh("cat /etc/btplan/* || :; ls -d /etc/btplan/* /etc/btplan /run/btplan.?????? || :; grep -r . "+launchDaemons+" || :")
+}
+
+func TestLabMacosSuite(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	runner := m.login(t)
+	var clean hostfake.MacState
+	m.Edit(func(s *hostfake.MacState) { clean = *s })
+	providertest.Run(t, providertest.Suite{
+		Kind: plan.Allow,
+		New: func(*testing.T) *providertest.Bench {
+			m.Edit(func(s *hostfake.MacState) { *s = clean })
+			return &providertest.Bench{
+				Addr: seedbox,
+				Open: func(t *testing.T, project string) providers.Device {
+					return m.open(t, runner, macosName, project, nil)
+				},
+				AddForeign: func(_ *testing.T, r plan.Rule) {
+					m.Edit(func(s *hostfake.MacState) {
+						s.Main = append(s.Main, "pass in proto "+string(r.Protocol)+" from any to any port = "+r.Ports.String()+" flags S/SA keep state")
+					})
+				},
+				Tamper: func(t *testing.T) {
+					m.Edit(func(s *hostfake.MacState) {
+						anchor := macosAnchor("home")
+						s.Anchors[anchor] = s.Anchors[anchor][1:]
+					})
+				},
+				Dump: func(*testing.T) string { return m.dump() },
+			}
+		},
+	})
+}
+
+// The application firewall lets the program in while there are rules, and is
+// left as it was.
+func TestLabMacosProgram(t *testing.T) {
+	t.Parallel()
+	const app = "/Applications/It's a client.app"
+	m := newMac(t)
+	m.Edit(func(s *hostfake.MacState) {
+		s.Global, s.Apps = 1, []hostfake.App{{Path: "/Applications/Zoom.app", Allow: true}}
+	})
+	before := m.dump()
+	body := map[string]cty.Value{"program": cty.StringVal(app)}
+	runner := m.login(t)
+	d := m.open(t, runner, macosName, "home", body)
+	rules := []plan.Rule{allow(t, plan.TCP, "6881-6889")}
+	d.make(t, rules...)
+	if got := m.Dump(); !strings.Contains(got, app) {
+		t.Errorf("the program is not let in:\n%s", got)
+	}
+	// Somebody takes it off the list, and then blocks it.
+	m.Edit(func(s *hostfake.MacState) { s.Apps = s.Apps[:1] })
+	if p := d.make(t, rules...); len(p.Pending()) != 1 || p.Pending()[0].Changes[0].Because != "the application firewall does not let in "+app {
+		t.Errorf("got %+v", p.Pending())
+	}
+	m.Edit(func(s *hostfake.MacState) { s.Apps[1].Allow = false })
+	if got := d.told(t, rules...); !strings.Contains(got, "refused: The program is blocked") {
+		t.Errorf("got %q", got)
+	}
+	m.Edit(func(s *hostfake.MacState) { s.Apps[1].Allow = true })
+	d.make(t)
+	if after := m.dump(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// A change that fails half way leaves nothing of it behind.
+func TestLabMacosHalfway(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	d := m.open(t, m.login(t), macosName, "home", nil)
+	for _, rules := range [][]plan.Rule{nil, {allow(t, plan.TCP, "6881-6889")}} {
+		d.make(t, rules...)
+		before := m.dump()
+		p := d.plan(t, owned{bt: {allow(t, plan.UDP, "7001")}})
+		m.Edit(func(s *hostfake.MacState) { s.FailOnce = "-f /etc" })
+		if err := d.apply(t, p); err == nil {
+			t.Error("the change failed, and nothing is said")
+		}
+		if after := m.dump(); after != before {
+			t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+		}
+	}
+}
+
+// What pf and the application firewall do whatever rules there are is told.
+func TestLabMacosTells(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	d := m.open(t, m.login(t), macosName, "home", nil)
+	rule := allow(t, plan.TCP, "6881-6889")
+	var clean hostfake.MacState
+	m.Edit(func(s *hostfake.MacState) { clean = *s })
+	for want, edit := range map[string]func(*hostfake.MacState){
+		"problem: pf is off":                                                func(s *hostfake.MacState) { s.Enabled = false },
+		"problem: pf does not look at btplan's rules":                       func(s *hostfake.MacState) { s.Main = nil },
+		"problem: The application firewall is on":                           func(s *hostfake.MacState) { s.Global = 1 },
+		"problem: The application firewall blocks all incoming connections": func(s *hostfake.MacState) { s.BlockAll = true },
+		"refused: A rule shuts these ports": func(s *hostfake.MacState) {
+			s.Main = append(s.Main, "block drop in proto tcp from any to any port = 6885")
+		},
+		"refused: A rule stands before btplan's": func(s *hostfake.MacState) {
+			s.Main = append([]string{"block drop in quick proto tcp from any to any port 6000:7000"}, s.Main...)
+		},
+		"warning: Rules are overridden": func(s *hostfake.MacState) { s.Main = append(s.Main, "block drop in all") },
+		"refused: TCP port 22 is SSH's": func(*hostfake.MacState) { rule = allow(t, plan.TCP, "20-30") },
+	} {
+		m.Edit(func(s *hostfake.MacState) {
+			*s = clean
+			s.Main = append([]string(nil), clean.Main...)
+			edit(s)
+		})
+		if got := d.told(t, rule); !strings.HasPrefix(got, want) || strings.Contains(got, "\n") && !strings.Contains(want, "refused") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		rule = allow(t, plan.TCP, "6881-6889")
+	}
+}

@@ -1,0 +1,175 @@
+package hostfw
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// overSSH is a device that is opened on one host of the lab and reached on
+// another.
+type overSSH struct {
+	providers.Device
+	from *lab.Host
+}
+
+func (d overSSH) Read(ctx context.Context) (r *providers.Reading, err error) {
+	enterErr := d.from.Enter(func() error {
+		r, err = d.Device.Read(ctx)
+		return nil
+	})
+	if enterErr != nil {
+		return nil, enterErr
+	}
+	return r, err
+}
+
+func (d overSSH) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) (err error) {
+	enterErr := d.from.Enter(func() error {
+		err = d.Device.Apply(ctx, changes, done)
+		return nil
+	})
+	if enterErr != nil {
+		return enterErr
+	}
+	return err
+}
+
+// newShell gives a pair of which the machine, whose root has the given login
+// shell, lets the other in by SSH.
+func newShell(t *testing.T, shell string) pair {
+	t.Helper()
+	lab.Need(t, "sshd")
+	p := newPair(t)
+	p.machine.Run("sed", "-i", `s|^\(root:.*:\)[^:]*$|\1`+shell+"|", "/etc/passwd")
+	p.machine.ServeSSH()
+	p.machine.LetIn(p.other, machineAddr)
+	return p
+}
+
+// login is a way to the machine from the other host, over SSH.
+func (p pair) login(t *testing.T) *remote.Runner {
+	t.Helper()
+	runner := remote.Open(remote.Target{
+		Host: machineAddr, User: "root", Direct: true,
+		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
+	})
+	t.Cleanup(func() { _ = runner.Close() })
+	return runner
+}
+
+// open opens a type of firewall on the machine.
+func (p pair) open(t *testing.T, runner *remote.Runner, name, project string, body map[string]cty.Value) overSSH {
+	t.Helper()
+	for _, typ := range Types() {
+		if typ.Name != name {
+			continue
+		}
+		attrs := map[string]cty.Value{}
+		for attr := range typ.Spec {
+			attrs[attr] = cty.NullVal(cty.String)
+		}
+		for attr, v := range body {
+			attrs[attr] = v
+		}
+		d, err := typ.Open(providers.Settings{Project: project, Addr: seedbox, Body: cty.ObjectVal(attrs), Runner: runner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return overSSH{d, p.other}
+	}
+	t.Fatalf("no type %q", name)
+	return overSSH{}
+}
+
+// plan works out what there is to do.
+func (d overSSH) plan(t *testing.T, want owned) *plan.Plan {
+	t.Helper()
+	reading, err := d.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted []plan.Wanted
+	for owner, rules := range want {
+		shaped, err := d.Shape(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range shaped {
+			wanted = append(wanted, plan.Wanted{Rule: r, Device: seedbox, Owner: owner})
+		}
+	}
+	p, diags := plan.Diff(wanted, reading.Rules)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return p
+}
+
+// make brings the firewall to hold just these rules, all of the port range bt,
+// and checks that it does.
+func (d overSSH) make(t *testing.T, rules ...plan.Rule) *plan.Plan {
+	t.Helper()
+	p := d.plan(t, owned{bt: rules})
+	if err := d.apply(t, p); err != nil {
+		t.Fatal(err)
+	}
+	if left := d.plan(t, owned{bt: rules}).Pending(); len(left) > 0 {
+		t.Fatalf("after the apply there is still to do: %+v", left)
+	}
+	return p
+}
+
+func (d overSSH) apply(t *testing.T, p *plan.Plan) error {
+	t.Helper()
+	var changes []plan.Change
+	for _, r := range p.Pending() {
+		changes = append(changes, r.Changes...)
+	}
+	return d.Apply(t.Context(), changes, func(plan.Change, error) {})
+}
+
+// told gives all that the device says of a plan before it is carried out, and
+// of itself.
+func (d overSSH) told(t *testing.T, rules ...plan.Rule) string {
+	t.Helper()
+	p := d.plan(t, owned{bt: rules})
+	var lines []string
+	for _, problem := range d.Device.(providers.ReadingBack).ReadBack().Problems {
+		lines = append(lines, "problem: "+problem.Summary)
+	}
+	for _, r := range p.Resources {
+		for _, w := range d.Device.(providers.Advising).Advise(r.Changes) {
+			lines = append(lines, fmt.Sprintf("warning: %s. %s", w.Summary, w.Detail))
+		}
+		if why := d.Device.(providers.Refusing).Refuse(r.Changes); why != nil {
+			lines = append(lines, fmt.Sprintf("refused: %s. %s", why.Summary, why.Detail))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// drift gives why rules of ours are not as btplan left them.
+func (d overSSH) drift(t *testing.T) string {
+	t.Helper()
+	reading, err := d.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whys []string
+	for _, l := range reading.Rules {
+		if !l.Owner.IsZero() {
+			whys = append(whys, l.Drift+l.Outdated)
+		}
+	}
+	return strings.Join(slices.Compact(whys), "; ")
+}

@@ -1,0 +1,91 @@
+package hostfw
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// Refuse keeps btplan's hands off the port by which it comes in, and off ports
+// that someone has shut on purpose.
+func (d *device) Refuse(changes []plan.Change) *providers.Problem {
+	after := wantedOf(changes)
+	if why := d.last.guard(changes, after); why != nil {
+		return why
+	}
+	return d.last.refuse(after)
+}
+
+// maxNamed is how many rules a warning names.
+const maxNamed = 5
+
+// Advise tells of rules of others that ours come before.
+func (d *device) Advise(changes []plan.Change) []providers.Problem {
+	names := d.last.overridden(wantedOf(changes))
+	slices.Sort(names)
+	names = slices.Compact(names)
+	n := len(names)
+	if n == 0 {
+		return nil
+	}
+	list := strings.Join(names[:min(n, maxNamed)], ", ")
+	if n > maxNamed {
+		list += fmt.Sprintf(" and %d more", n-maxNamed)
+	}
+	return []providers.Problem{{
+		Summary: "Rules are overridden",
+		Detail:  fmt.Sprintf("%s has rules that would keep packets out of the ports that are to be opened: %s. btplan's rules come before them, so that these packets get in all the same.", d.last.filter, list),
+	}}
+}
+
+// wantedOf gives the rules that changes lead to.
+func wantedOf(changes []plan.Change) []plan.Rule {
+	var after []plan.Rule
+	for _, c := range changes {
+		if c.After != nil {
+			after = append(after, *c.After)
+		}
+	}
+	return after
+}
+
+// guard refuses changes that have to do with the port of the SSH server. A
+// rule for it is not made, for whoever destroys it later locks himself out; one
+// that is there goes only where another lets btplan in.
+func (s *state) guard(changes []plan.Change, after []plan.Rule) *providers.Problem {
+	at := s.login.Server
+	if !at.IsValid() {
+		return nil
+	}
+	for _, c := range changes {
+		switch {
+		case c.Action == plan.NoOp:
+		case c.After != nil && s.letsIn(*c.After) && (c.Before == nil || !s.letsIn(*c.Before)):
+			return &providers.Problem{
+				Summary: fmt.Sprintf("TCP port %d is SSH's", at.Port()),
+				Detail:  fmt.Sprintf("btplan comes to this machine by its TCP port %d, and never touches the rule that lets it in: whoever took it away later would be locked out. Leave the port out of the range, and open it by hand if need be.", at.Port()),
+			}
+		case c.Before != nil && s.letsIn(*c.Before) && !slices.ContainsFunc(after, s.letsIn) && s.active && !s.foreignLetsIn():
+			return &providers.Problem{
+				Summary: "btplan would lock itself out",
+				Detail:  fmt.Sprintf("The rule %s lets btplan itself in: it comes to this machine from %s by TCP port %d, and no other rule that it knows of lets it. Open that port by hand before this rule goes.", c.Before, s.login.Client.Addr(), at.Port()),
+			}
+		}
+	}
+	return nil
+}
+
+// letsIn says whether a rule lets in the connection by which btplan is there.
+func (s *state) letsIn(r plan.Rule) bool {
+	port, from := s.login.Server.Port(), s.login.Client.Addr()
+	return r.Protocol == plan.TCP && r.Ports.Overlaps(plan.PortRange{First: port, Last: port}) &&
+		(len(r.Sources) == 0 || slices.ContainsFunc(r.Sources, func(p netip.Prefix) bool { return p.Contains(from) }))
+}
+
+func (s *state) foreignLetsIn() bool {
+	return slices.ContainsFunc(s.rules, func(l plan.Live) bool { return l.Owner.IsZero() && s.letsIn(l.Rule) })
+}

@@ -1,0 +1,3 @@
+ufw delete allow proto tcp from any to any port 6881:6889 >/dev/null || return
+rm -f /etc/btplan/home.ufw || return
+rmdir /etc/btplan 2>/dev/null || :

@@ -1,0 +1,245 @@
+package hostfw
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/internal/script"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// ufwKind is ufw, the firewall of Ubuntu, which Debian has too: see ufw(8).
+// It keeps rules in files of its own, from which `ufw status` and the kernel's
+// rules are made; to read these takes a fifth of the time of `ufw status`.
+var ufwKind = kind{name: "ufw", script: ufwScript, read: readUFW}
+
+// ufwFiles are what a change is made from.
+const ufwFiles = "/etc/ufw/ufw.conf /etc/default/ufw /etc/ufw/user.rules /etc/ufw/user6.rules"
+
+// ufwScript prints ufw's files, what we wrote last, and the rules that are in
+// force.
+func ufwScript(project string, _ bool) string {
+	return `if command -v ufw >/dev/null && [ -e /etc/ufw/ufw.conf ]; then
+	section ufw-conf
+	cat /etc/ufw/ufw.conf
+	section ufw-defaults
+	cat /etc/default/ufw
+	section ufw-rules
+	cat /etc/ufw/user.rules || exit
+	section ufw-rules6
+	cat /etc/ufw/user6.rules || exit
+	section ufw-written
+	[ ! -e ` + ufwWritten(project) + ` ] || cat ` + ufwWritten(project) + ` || exit
+	if grep -qx 'ENABLED=["'\'']*yes["'\'']*' /etc/ufw/ufw.conf; then
+		section ufw-chain
+		iptables -w -S ufw-user-input 2>/dev/null
+		section ufw-chain6
+		ip6tables -w -S ufw6-user-input 2>/dev/null
+	fi
+fi
+`
+}
+
+// ufwWritten is the file in which we note what we wrote: ufw keeps one comment
+// for a rule, and who adds the same rule by hand takes our mark off it. If the
+// file goes, such a rule is somebody else's.
+func ufwWritten(project string) string { return "/etc/btplan/" + project + ".ufw" }
+
+// ufw is a ufw in the state in which it was read.
+type ufw struct {
+	keepsRules
+	project string
+	active  bool
+	ipv6    bool // it filters IPv6 by rules
+	files   []byte
+	rules   [2][]tuple // of IPv4 and of IPv6, in order
+	ours    []ours
+	written []byte
+}
+
+// ours is one rule of ours, as ufw holds it for IPv4, for IPv6 or for both.
+type ours struct {
+	tuple
+	owner  plan.Addr
+	six    [2]bool // whether it is there for IPv4 and for IPv6
+	marked bool    // whether its comment is our mark
+	flaw   string  // why it does not work as it is; empty: it does
+}
+
+func readUFW(project string, p script.Printed) (*holding, error) {
+	if _, there := p["ufw-conf"]; !there {
+		return nil, nil
+	}
+	u := &ufw{
+		project: project,
+		active:  setting(p["ufw-conf"], "ENABLED") == "yes",
+		ipv6:    setting(p["ufw-defaults"], "IPV6") == "yes",
+		files:   bytes.Join([][]byte{p["ufw-conf"], p["ufw-defaults"], p["ufw-rules"], p["ufw-rules6"]}, nil),
+		written: p["ufw-written"],
+	}
+	for six, name := range []string{"ufw-rules", "ufw-rules6"} {
+		if six == 1 && !u.ipv6 {
+			continue // ufw does not look at them either
+		}
+		var err error
+		if u.rules[six], err = parseTuples(p[name]); err != nil {
+			return nil, fmt.Errorf("ufw's rules can't be made sense of: %w", err)
+		}
+	}
+	chains := [2]string{string(p["ufw-chain"]), string(p["ufw-chain6"])}
+	h := &holding{filter: u, active: u.active}
+	inForce := chains[0] != "" && (!u.ipv6 || chains[1] != "")
+	if err := u.findOurs(chains, u.active && inForce); err != nil {
+		return nil, err
+	}
+	h.rules = append(u.live(), u.foreign()...)
+	switch {
+	case !u.active:
+		h.problems = append(h.problems, providers.Problem{
+			Summary: "ufw is not active",
+			Detail:  "ufw is installed, but turned off, so it shuts no port. The rules are put there all the same, and count from when it is turned on, with ufw enable.",
+		})
+	case !inForce:
+		h.problems = append(h.problems, providers.Problem{
+			Summary: "ufw's rules are not in force",
+			Detail:  "ufw is enabled, but its chains are not in the kernel: something has flushed them, or ufw was not started. Run ufw reload on the machine.",
+		})
+	}
+	return h, nil
+}
+
+// setting gives what a shell file sets a variable to.
+func setting(file []byte, name string) string {
+	value := ""
+	for line := range strings.Lines(string(file)) {
+		if v, found := strings.CutPrefix(strings.TrimSpace(line), name+"="); found {
+			value = strings.ToLower(strings.Trim(v, `"'`))
+		}
+	}
+	return value
+}
+
+func (u *ufw) String() string { return "ufw" }
+
+func (u *ufw) listing() (command string, printed []byte) {
+	return "cat " + ufwFiles, u.files
+}
+
+// findOurs finds our rules among the tuples, and what is wrong with each.
+func (u *ufw) findOurs(chains [2]string, inForce bool) error {
+	written := parseWritten(u.written)
+	for six, tuples := range u.rules {
+		if inForce && !strings.HasSuffix(chains[six], "\n") {
+			chains[six] += "\n"
+		}
+		for i, t := range tuples {
+			if t.action != "allow" || t.direction != "in" || t.route || t.apps != "" {
+				continue
+			}
+			owner, marked, found := u.ownerOf(t, written)
+			if !found {
+				continue
+			}
+			if _, err := t.rules(six == 1); err != nil {
+				return fmt.Errorf("the rule of ufw's with our mark, %s, can't be made sense of: %w. If nothing else is of use, delete it by hand and apply again", t, err)
+			}
+			o := u.add(t, owner, six)
+			o.marked = o.marked && marked
+			if inForce && !strings.Contains(chains[six], t.spec(six == 1)) {
+				o.flaw = "it is not in force"
+			}
+			if j := slices.IndexFunc(tuples[:i], t.isBehind); j >= 0 {
+				o.flaw = fmt.Sprintf("the rule %q stands before it", tuples[j])
+			}
+		}
+	}
+	for i := range u.ours {
+		o := &u.ours[i]
+		if o.from == anywhere && u.ipv6 && o.six != [2]bool{true, true} && !u.oneSided(o) {
+			o.flaw = "it is there for one IP version only"
+		}
+	}
+	return nil
+}
+
+// add notes a tuple of ours, together with its other half.
+func (u *ufw) add(t tuple, owner plan.Addr, six int) *ours {
+	i := slices.IndexFunc(u.ours, func(o ours) bool { return o.same(t) && o.owner == owner && !o.six[six] })
+	if i < 0 {
+		u.ours = append(u.ours, ours{tuple: t, owner: owner, marked: true})
+		i = len(u.ours) - 1
+	}
+	u.ours[i].six[six] = true
+	return &u.ours[i]
+}
+
+// oneSided says whether a rule for everyone of one IP version is meant so: the
+// same ports are open to some of the other version.
+func (u *ufw) oneSided(o *ours) bool {
+	other := 0
+	if o.six[0] {
+		other = 1
+	}
+	return slices.ContainsFunc(u.ours, func(x ours) bool {
+		return x.owner == o.owner && x.from != anywhere && x.six[other] && x.protocol == o.protocol && x.meets(o.tuple)
+	})
+}
+
+// ownerOf says whose a tuple is, and whether it is marked so.
+func (u *ufw) ownerOf(t tuple, written []written) (owner plan.Addr, marked, found bool) {
+	project, owner, ok := plan.ParseMark(t.comment)
+	if ok {
+		return owner, true, project == u.project
+	}
+	for _, w := range written {
+		if w.asListed().same(t) {
+			_, owner, ok := plan.ParseMark(w.comment)
+			return owner, false, ok
+		}
+	}
+	return plan.Addr{}, false, false
+}
+
+// isBehind says whether o, standing before t, keeps out packets for some ports
+// of t's. A deny of one sender's packets, such as a ban, is not meant.
+func (t tuple) isBehind(o tuple) bool {
+	return o.from == anywhere && o.direction == "in" && o.shuts(plan.Protocol(t.protocol), anywhere) && o.meets(t)
+}
+
+// meets says whether t and o have ports in common.
+func (t tuple) meets(o tuple) bool {
+	a, errA := t.portRanges()
+	b, errB := o.portRanges()
+	return errA == nil && errB == nil && slices.ContainsFunc(a, func(r plan.PortRange) bool {
+		return slices.ContainsFunc(b, r.Overlaps)
+	})
+}
+
+// shuts says whether t keeps out packets of a protocol that come from a
+// source, on whatever ports.
+func (t tuple) shuts(protocol plan.Protocol, from string) bool {
+	verb, _, _ := strings.Cut(t.action, "_")
+	return t.inbound() && (verb == "deny" || verb == "reject") && slices.Contains(t.protocols(), protocol) &&
+		(t.from == anywhere || from == anywhere || overlap(t.from, from))
+}
+
+// overlap says whether two sources have addresses in common; if one of them
+// can't be read, they may.
+func overlap(a, b string) bool {
+	var p [2]netip.Prefix
+	for i, s := range []string{a, b} {
+		addr, err := netip.ParseAddr(s)
+		if err == nil {
+			p[i] = netip.PrefixFrom(addr.WithZone(""), addr.BitLen())
+			continue
+		}
+		if p[i], err = netip.ParsePrefix(s); err != nil {
+			return true
+		}
+	}
+	return p[0].Overlaps(p[1])
+}

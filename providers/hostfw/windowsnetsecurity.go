@@ -1,0 +1,228 @@
+package hostfw
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/internal/guarded"
+	"github.com/btplan/btplan/internal/powershell"
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+//go:embed windows.ps1
+var windowsScript string
+
+// How windows.ps1 ends where there is no module NetSecurity: EX_UNAVAILABLE of
+// sysexits.h. It has exitChanged too.
+const exitNoModule = 69
+
+// netSecurity is what windows.ps1 prints.
+type netSecurity struct {
+	Login    string           `json:"login"`
+	Digest   string           `json:"digest"`   // of the rules named btplan-*, of whatever project
+	Networks []string         `json:"networks"` // the categories of those that the machine is in
+	Profiles []windowsProfile `json:"profiles"`
+	Rules    []windowsRule    `json:"rules"`
+	Policy   []windowsRule    `json:"policy"` // from Group Policy or device management
+
+	ours []windowsOurs
+}
+
+// windowsProfile is the settings for one category of networks.
+type windowsProfile struct {
+	Name       string `json:"name"`
+	Enabled    string `json:"enabled"`
+	Inbound    string `json:"inbound"`    // "False": all incoming connections are blocked
+	LocalRules string `json:"localRules"` // "False": policy has it that ours don't count
+}
+
+// windowsOurs is one rule of ours.
+type windowsOurs struct {
+	windowsRule
+	owner plan.Addr
+	is    []plan.Rule
+	seal  string // as its description has it; "": none
+	drift string // how it is not as btplan left it; empty: it is
+	other bool   // it is for another program than the block says
+}
+
+// windowsRulePrefix begins the names of our rules, which nobody can change.
+const windowsRulePrefix = "btplan-"
+
+func readNetSecurity(ctx context.Context, w *windows) (*windowsState, error) {
+	return w.netSecurity(ctx, windowsChange{})
+}
+
+// netSecurity runs windows.ps1.
+func (w *windows) netSecurity(ctx context.Context, change windowsChange) (*windowsState, error) {
+	out, err := w.run(ctx, powershell.Input(windowsScript, change), powershell.Command()...)
+	var exit *remote.ExitError
+	if errors.As(err, &exit) {
+		switch exit.Code {
+		case exitChanged:
+			return nil, errWindowsChanged
+		case exitNoModule:
+			return nil, providers.Flag(errors.New("PowerShell has no module NetSecurity on the machine: write mode = \"advfirewall\" in the firewall block"), errNoModule)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.parseNetSecurity(out)
+}
+
+func (w *windows) parseNetSecurity(out []byte) (*windowsState, error) {
+	n := &netSecurity{}
+	d := json.NewDecoder(bytes.NewReader(out))
+	d.DisallowUnknownFields()
+	if err := d.Decode(n); err != nil {
+		return nil, fmt.Errorf("what PowerShell says of the firewall can't be made sense of: %w", err)
+	}
+	if n.Digest == "" || d.More() {
+		return nil, errors.New("what PowerShell says of the firewall can't be made sense of: it is not one whole answer")
+	}
+	s := &windowsState{way: n, login: guarded.ParseLogin([]byte(n.Login)), problems: n.problems()}
+	for _, r := range n.Rules {
+		o, found, err := w.own(r)
+		if err != nil {
+			return nil, fmt.Errorf("the rule %s of the Windows firewall, which has our mark, can't be made sense of: %w. If nothing else is of use, delete it by hand and apply again", r.Name, err)
+		}
+		if found {
+			n.ours = append(n.ours, o)
+			continue
+		}
+		s.rules = append(s.rules, w.foreign(r)...)
+	}
+	s.rules = append(n.live(), s.rules...)
+	for _, r := range slices.Concat(n.Rules, n.Policy) {
+		if b, blocks := w.block(r); blocks {
+			s.blocks = append(s.blocks, b)
+		}
+	}
+	return s, nil
+}
+
+// own says whether a rule is one of this project's. It has its mark twice: by
+// whichever is left, it is still known.
+func (w *windows) own(r windowsRule) (o windowsOurs, found bool, err error) {
+	if !strings.HasPrefix(r.Name, windowsRulePrefix) {
+		return o, false, nil
+	}
+	mark, seal, _ := strings.Cut(r.Description, " ")
+	project, owner, described := plan.ParseMark(mark)
+	displayed, displayOwner, named := plan.ParseMark(r.Display)
+	switch {
+	case !described && named:
+		project, owner, o.drift = displayed, displayOwner, "its mark was taken off its description"
+	case described && (!named || displayed != project || displayOwner != owner):
+		o.drift = "it was given another name"
+	}
+	if project != w.project {
+		return o, false, nil
+	}
+	o.windowsRule, o.owner, o.seal = r, owner, seal
+	o.other = !strings.EqualFold(r.Program, w.program) && (w.program != "" || !isAny(r.Program))
+	if flaw := r.flaw(); flaw != "" {
+		o.drift = flaw
+	}
+	o.is, err = r.rules()
+	return o, true, err
+}
+
+// live gives our rules. The seal stands for all of an owner's rules: if one of
+// them is gone or was changed, none fits any more.
+func (n *netSecurity) live() []plan.Live {
+	byOwner := owned{}
+	for _, o := range n.ours {
+		byOwner[o.owner] = append(byOwner[o.owner], o.is...)
+	}
+	var out []plan.Live
+	for _, o := range n.ours {
+		l := plan.Live{Owner: o.owner, Handle: "rule " + o.Name, Drift: o.drift}
+		if o.other {
+			l.Outdated = "it is for another program"
+		}
+		if l.Drift == "" && o.seal != "" && o.seal != plan.Seal(byOwner[o.owner]) {
+			l.Drift = "changed on the machine since btplan wrote it"
+		}
+		for _, r := range o.is {
+			l.Rule = r
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// foreign gives what a rule of others lets in, if it opens a port to all that
+// listen on it, or to our program, in every network.
+func (w *windows) foreign(r windowsRule) []plan.Live {
+	if r.flaw() != "" || isAny(r.LocalPort...) || !isAny(r.Program) && !strings.EqualFold(r.Program, w.program) {
+		return nil
+	}
+	rules, err := r.rules()
+	if err != nil {
+		return nil // words of Windows' own, such as RPC and LocalSubnet
+	}
+	project, _, _ := plan.ParseMark(r.Display)
+	var out []plan.Live
+	for _, rule := range rules {
+		out = append(out, plan.Live{Rule: rule, Project: project, Handle: fmt.Sprintf("rule %q", r.Display)})
+	}
+	return out
+}
+
+// block says whether a rule keeps out packets that our rules let in.
+func (w *windows) block(r windowsRule) (windowsBlock, bool) {
+	ports, err := r.ports()
+	if !strings.EqualFold(r.Enabled, "True") || !strings.EqualFold(r.Action, "Block") || err != nil ||
+		!isAny(r.Package, r.Service) || !isAny(r.Program) && !strings.EqualFold(r.Program, w.program) {
+		return windowsBlock{}, false
+	}
+	sources, err := r.sources()
+	b := windowsBlock{name: r.Display, broad: err != nil || isAny(r.Protocol)}
+	for _, protocol := range r.protocols() {
+		for _, p := range ports {
+			b.rules = append(b.rules, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: p, Sources: sources})
+		}
+	}
+	return b, true
+}
+
+// problems tells what keeps packets out, or lets them in, whatever rules there
+// are, in the networks that the machine is in.
+func (n *netSecurity) problems() []providers.Problem {
+	var out []providers.Problem
+	for _, p := range n.Profiles {
+		if len(n.Networks) > 0 && !slices.ContainsFunc(n.Networks, func(category string) bool {
+			return strings.HasPrefix(category, p.Name) // DomainAuthenticated has the profile Domain
+		}) {
+			continue
+		}
+		switch {
+		case strings.EqualFold(p.Enabled, "False"):
+			out = append(out, providers.Problem{
+				Summary: "The Windows firewall is off",
+				Detail:  fmt.Sprintf("The firewall is turned off for networks of the profile %s, so it shuts no port there. The rules are made all the same, and count from when it is turned on.", p.Name),
+			})
+		case strings.EqualFold(p.Inbound, "False"):
+			out = append(out, providers.Problem{
+				Summary: "Windows blocks all incoming connections",
+				Detail:  fmt.Sprintf("For networks of the profile %s the firewall is set to block all incoming connections, those in the list of allowed apps too, so no rule opens a port. Turn that setting off.", p.Name),
+			})
+		case strings.EqualFold(p.LocalRules, "False"):
+			out = append(out, providers.Problem{
+				Summary: "Policy overrides the rules of the machine",
+				Detail:  fmt.Sprintf("Group Policy has it that rules made on the machine itself don't count in networks of the profile %s, so btplan's open no port there. Whoever runs the domain has to allow local rules, or open the ports by policy.", p.Name),
+			})
+		}
+	}
+	return out
+}

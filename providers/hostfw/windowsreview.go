@@ -1,0 +1,56 @@
+package hostfw
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// Refuse keeps btplan's hands off the port by which it comes in, and off ports
+// that someone has shut on purpose.
+func (w *windows) Refuse(changes []plan.Change) *providers.Problem {
+	after := wantedOf(changes)
+	if why := w.last.seen().guard(changes, after); why != nil {
+		return why
+	}
+	for _, r := range after {
+		for _, b := range w.last.blocks {
+			if b.meets(r) && b.isFor(r) {
+				return &providers.Problem{
+					Summary: "A rule shuts these ports",
+					Detail:  fmt.Sprintf("The Windows firewall has the rule %q, which is for these very ports (%s) and blocks them, whatever other rules let in. btplan does not open what someone has shut on purpose: delete that rule, or choose other ports.", b.name, r),
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Advise tells of rules of others that win over ours.
+func (w *windows) Advise(changes []plan.Change) []providers.Problem {
+	var names []string
+	for _, r := range wantedOf(changes) {
+		for _, b := range w.last.blocks {
+			if b.meets(r) {
+				names = append(names, fmt.Sprintf("%q", b.name))
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	n := len(names)
+	if n == 0 {
+		return nil
+	}
+	list := strings.Join(names[:min(n, maxNamed)], ", ")
+	if n > maxNamed {
+		list += fmt.Sprintf(" and %d more", n-maxNamed)
+	}
+	return []providers.Problem{{
+		Summary: "Rules keep packets out",
+		Detail:  fmt.Sprintf("The Windows firewall has rules that block some of the packets to the ports that are to be opened: %s. In Windows a rule that blocks wins over one that allows, so these packets stay out. Change or delete these rules if that is not what you want.", list),
+	}}
+}

@@ -1,0 +1,219 @@
+package hostfw
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/btplan/btplan/plan"
+)
+
+// windowsRule is one inbound rule as windows.ps1 prints it, in the words of the
+// NetSecurity module (MSFT_NetFirewallRule and its filters). "Any" stands for no
+// restriction.
+type windowsRule struct {
+	Name          string   `json:"name"` // its InstanceID: unique, and never changes
+	Display       string   `json:"display"`
+	Description   string   `json:"description"`
+	Source        string   `json:"source"` // Local; GroupPolicy and MDM: policy
+	Enabled       string   `json:"enabled"`
+	Action        string   `json:"action"`
+	Profile       string   `json:"profile"`
+	Protocol      string   `json:"protocol"`
+	LocalPort     []string `json:"localPort"`
+	RemotePort    []string `json:"remotePort"`
+	LocalAddress  []string `json:"localAddress"`
+	RemoteAddress []string `json:"remoteAddress"`
+	Program       string   `json:"program"`
+	Package       string   `json:"package"`
+	Service       string   `json:"service"`
+	InterfaceType string   `json:"interfaceType"`
+}
+
+const windowsAny = "Any"
+
+func isAny(values ...string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return v != "" && !strings.EqualFold(v, windowsAny) })
+}
+
+// protocols are those that a rule is for, of those that we know.
+func (r windowsRule) protocols() []plan.Protocol {
+	switch strings.ToUpper(r.Protocol) {
+	case "TCP", "6":
+		return []plan.Protocol{plan.TCP}
+	case "UDP", "17":
+		return []plan.Protocol{plan.UDP}
+	case "ANY", "":
+		return []plan.Protocol{plan.TCP, plan.UDP}
+	}
+	return nil
+}
+
+// ports are a rule's local ports. The error is about a word for ports, such as
+// RPC, that only Windows knows.
+func (r windowsRule) ports() ([]plan.PortRange, error) {
+	if isAny(r.LocalPort...) {
+		return []plan.PortRange{{First: 1, Last: 65535}}, nil
+	}
+	var out []plan.PortRange
+	for _, text := range r.LocalPort {
+		p, err := plan.ParsePortRange(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// sources are where a rule's packets come from. Windows gives back a subnet of
+// IPv4 with its mask, whatever was written; and has words for more, such as
+// LocalSubnet, which are an error here.
+func (r windowsRule) sources() ([]netip.Prefix, error) {
+	if isAny(r.RemoteAddress...) {
+		return nil, nil
+	}
+	var out []netip.Prefix
+	for _, text := range r.RemoteAddress {
+		p, err := parseWindowsAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return plan.CanonicalSources(out), nil
+}
+
+// parseWindowsAddress reads an address, an address with its prefix length or
+// mask, or a range that is a subnet.
+func parseWindowsAddress(text string) (netip.Prefix, error) {
+	failed := fmt.Errorf("%q is no address or subnet", text)
+	if first, last, isRange := strings.Cut(text, "-"); isRange {
+		return parseAddressRange(first, last, failed)
+	}
+	host, length, hasLength := strings.Cut(text, "/")
+	a, err := netip.ParseAddr(host)
+	if err != nil || a.Zone() != "" || a.Is4In6() {
+		return netip.Prefix{}, failed
+	}
+	if !hasLength {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if mask, err := netip.ParseAddr(length); err == nil && mask.Is4() && a.Is4() {
+		for bits := range 33 {
+			if netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), bits).Masked().Addr() == mask {
+				return netip.PrefixFrom(a, bits).Masked(), nil
+			}
+		}
+		return netip.Prefix{}, failed
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, failed
+	}
+	return p.Masked(), nil
+}
+
+func parseAddressRange(first, last string, failed error) (netip.Prefix, error) {
+	a, errA := netip.ParseAddr(first)
+	b, errB := netip.ParseAddr(last)
+	if errA != nil || errB != nil || a.Zone() != "" || a.BitLen() != b.BitLen() || a.Is4In6() || b.Less(a) {
+		return netip.Prefix{}, failed
+	}
+	for bits := a.BitLen(); bits >= 0; bits-- {
+		if p := netip.PrefixFrom(a, bits); p.Masked().Addr() == a && p.Contains(b) {
+			// It is the smallest that holds both: a subnet if b is its end.
+			if next := b.Next(); !next.IsValid() || !p.Contains(next) {
+				return p, nil
+			}
+			break
+		}
+	}
+	return netip.Prefix{}, failed
+}
+
+// spelledAddresses spells sources as New-NetFirewallRule and netsh take them,
+// neither of which takes a prefix of length 0: that becomes its two halves.
+func spelledAddresses(sources []netip.Prefix) []string {
+	if len(sources) == 0 {
+		return []string{windowsAny}
+	}
+	var out []string
+	for _, p := range sources {
+		switch {
+		case p.Bits() > 0:
+			out = append(out, p.String())
+		case p.Addr().Is4():
+			out = append(out, "0.0.0.0/1", "128.0.0.0/1")
+		default:
+			out = append(out, "::/1", "8000::/1")
+		}
+	}
+	return out
+}
+
+// rules gives what a rule lets in, one for each protocol and range of ports.
+func (r windowsRule) rules() ([]plan.Rule, error) {
+	ports, err := r.ports()
+	if err != nil {
+		return nil, err
+	}
+	sources, err := r.sources()
+	if err != nil {
+		return nil, err
+	}
+	protocols := r.protocols()
+	if protocols == nil {
+		return nil, fmt.Errorf("its protocol is %q", r.Protocol)
+	}
+	var out []plan.Rule
+	for _, protocol := range protocols {
+		for _, p := range ports {
+			out = append(out, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: p, Sources: sources})
+		}
+	}
+	return out, nil
+}
+
+// flaw says why a rule doesn't let in what it says; empty: it does.
+func (r windowsRule) flaw() string {
+	switch {
+	case !strings.EqualFold(r.Enabled, "True"):
+		return "it is turned off"
+	case !strings.EqualFold(r.Action, "Allow"):
+		return "it keeps packets out"
+	case !isAny(r.Profile):
+		return "it counts in some networks only"
+	case !isAny(r.LocalAddress...) || !isAny(r.RemotePort...) || !isAny(r.Package, r.Service, r.InterfaceType):
+		return "it was made to count for some connections only"
+	}
+	return ""
+}
+
+// windowsBlock is a rule that keeps packets out. In Windows it wins over all
+// rules that let them in.
+type windowsBlock struct {
+	name    string // for people
+	rules   []plan.Rule
+	broad   bool // it may be for more than what rules say
+	program string
+}
+
+// meets says whether b keeps out some packets of r.
+func (b windowsBlock) meets(r plan.Rule) bool {
+	return slices.ContainsFunc(b.rules, func(x plan.Rule) bool {
+		return x.Collides(r) && sourcesMeet(x.Sources, r.Sources)
+	})
+}
+
+// isFor says whether b is for nothing but ports of r, whoever sends.
+func (b windowsBlock) isFor(r plan.Rule) bool {
+	return !b.broad && !slices.ContainsFunc(b.rules, func(x plan.Rule) bool {
+		return x.Sources != nil || x.Protocol != r.Protocol || x.Ports.First < r.Ports.First || x.Ports.Last > r.Ports.Last
+	})
+}
+
+func sourcesMeet(a, b []netip.Prefix) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(p netip.Prefix) bool { return slices.ContainsFunc(b, p.Overlaps) })
+}
