@@ -10,9 +10,9 @@ import (
 // those of these methods with which it does something.
 //
 // Of a plan that is made, and has not been shown to anyone yet, it may say what
-// must not be done (Guarding, Refusing), what may go wrong (Advising), and how
-// long it will take (Estimating). It is asked after Read, changes nothing, and
-// asks nobody else: all that it needs, the latest Read has found.
+// must not be done (Refusing), what may go wrong (Advising), and how long it
+// will take (Estimating). It is asked after Read, changes nothing, and asks
+// nobody else: all that it needs, the latest Read has found.
 
 // Identified is a device that can tell which one it is, so that two blocks of
 // a configuration for the same one are noticed. Those of a Type that is Remote
@@ -29,15 +29,6 @@ type ReadingBack interface {
 	// ReadBack gives what the device held after the latest Apply, which must
 	// have succeeded.
 	ReadBack() *Reading
-}
-
-// Guarding is a device that is reached by what it filters, so that a rule could
-// cut btplan off. Where that depends on more than the rule itself, it is
-// Refusing instead.
-type Guarding interface {
-	// Guard gives an error if the device, with this rule, could not be
-	// reached any more the way it was for the latest Read.
-	Guard(plan.Rule) error
 }
 
 // Refusing is a device on which some changes must not be made though it could

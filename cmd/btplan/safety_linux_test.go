@@ -333,7 +333,7 @@ port_range "ssh" {
 		return h.exec("-chdir="+dir, "apply", "-auto-approve")
 	}
 	code, out := plan(lab.GatewayWAN)
-	if code != 1 || !strings.Contains(out, "Error: gateway.edge would not be reached any more") || !strings.Contains(out, "main.btp.hcl line 15") {
+	if code != 1 || !strings.Contains(out, "Error: gateway.edge: btplan would be cut off") || !strings.Contains(out, "main.btp.hcl line 15") {
 		t.Errorf("by the WAN address: exit code %d:\n%s", code, out)
 	}
 	if after := h.Gateway.RuleSet(); after != before {

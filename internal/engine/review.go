@@ -19,7 +19,6 @@ func (e *Engine) review(p *plan.Plan) hcl.Diagnostics {
 		}
 		for _, r := range pending {
 			if r.Device == d.addr {
-				errs = append(errs, guard(d, r)...)
 				errs = append(errs, refuse(d, r)...)
 			}
 		}
@@ -31,23 +30,6 @@ func (e *Engine) review(p *plan.Plan) hcl.Diagnostics {
 	return append(errs, warnings...)
 }
 
-// guard refuses what would shut btplan itself out.
-func guard(d *device, r plan.Resource) hcl.Diagnostics {
-	guarding, can := d.Device.(providers.Guarding)
-	if !can {
-		return nil
-	}
-	for _, c := range r.Changes {
-		if c.Action == plan.NoOp || c.After == nil {
-			continue
-		}
-		if err := guarding.Guard(*c.After); err != nil {
-			return refusal(d, r, fmt.Sprintf("%s would not be reached any more", d.addr), sentence(err))
-		}
-	}
-	return nil
-}
-
 // refuse refuses what the device finds must not be done.
 func refuse(d *device, r plan.Resource) hcl.Diagnostics {
 	refusing, can := d.Device.(providers.Refusing)
@@ -55,19 +37,15 @@ func refuse(d *device, r plan.Resource) hcl.Diagnostics {
 		return nil
 	}
 	if why := refusing.Refuse(r.Changes); why != nil {
-		return refusal(d, r, fmt.Sprintf("%s: %s", d.addr, why.Summary), why.Detail)
+		// Whoever asks for r is told; where nobody does any more, it is the
+		// device's affair.
+		subject := r.DeclRange
+		if subject.Empty() {
+			subject = d.declRange
+		}
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s: %s", d.addr, why.Summary), Detail: why.Detail, Subject: subject.Ptr()}}
 	}
 	return nil
-}
-
-// refusal tells whoever asks for r why it can't be done; where nobody asks for
-// it any more, it is told at the device.
-func refusal(d *device, r plan.Resource, summary, detail string) hcl.Diagnostics {
-	subject := r.DeclRange
-	if subject.Empty() {
-		subject = d.declRange
-	}
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: subject.Ptr()}}
 }
 
 // changesOn are the changes of some resources that are to be made on a device.

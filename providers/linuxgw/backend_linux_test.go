@@ -98,12 +98,13 @@ nft 'add table ip6 filter; add chain ip6 filter FORWARD { type filter hook forwa
 			test.gateway(nat)
 			g := openInside(t, nat.Gateway, "home", "wan0")
 			g.make(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
-			err := g.Guard(forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881"))
-			if !errors.Is(err, providers.ErrUnsupported) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("got %v, want it unsupported: %q", err, test.says)
+			four := forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")
+			six := forward(t, plan.TCP, "6881", "["+lab.SeedboxLAN6+"]:6881")
+			if why := g.Refuse([]plan.Change{{Action: plan.NoOp, Before: &four, After: &four}, {Action: plan.Create, After: &six}}); why == nil || !strings.Contains(why.Detail, test.says) {
+				t.Errorf("got %v, want it refused: %q", why, test.says)
 			}
-			if err := g.Guard(forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")); err != nil {
-				t.Error(err)
+			if why := g.Refuse([]plan.Change{{Action: plan.Create, After: &four}}); why != nil {
+				t.Error(why)
 			}
 			g.make(t)
 		})

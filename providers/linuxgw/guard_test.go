@@ -33,7 +33,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-func TestGuard(t *testing.T) {
+func TestRefuse(t *testing.T) {
 	for name, test := range map[string]struct {
 		login   string
 		ports   string
@@ -66,8 +66,11 @@ func TestGuard(t *testing.T) {
 			if test.sources != "" {
 				r.Sources = []netip.Prefix{netip.MustParsePrefix(test.sources)}
 			}
-			if err := g.Guard(r); (err != nil) != test.refused {
-				t.Errorf("got %v", err)
+			if why := g.Refuse([]plan.Change{{Action: plan.Create, After: &r}}); (why != nil) != test.refused {
+				t.Errorf("got %v", why)
+			}
+			if why := g.Refuse([]plan.Change{{Action: plan.Delete, Before: &r}, {Action: plan.NoOp, Before: &r, After: &r}}); why != nil {
+				t.Errorf("to take it away, or to let it be, is refused: %v", why)
 			}
 		})
 	}
