@@ -7,7 +7,10 @@
 # Mappings last as long as their lease. Renew them more than twice in that
 # time, by cron:
 #
-#   */30 * * * * btplan -chdir=/etc/btplan apply -renew
+#   */30 * * * * btplan -chdir=/etc/btplan apply -auto-approve
+#
+# `apply -renew` does nothing but that. A router that was restarted has forgotten
+# its mappings, and only an apply makes them again.
 
 btplan {
   project = "home"
