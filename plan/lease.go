@@ -2,19 +2,25 @@ package plan
 
 import "strconv"
 
-// Lasting is a number of seconds as people say it, in its two largest units
-// above seconds: "168h", "1h12m", "2m", "45s". What is left of a lease is told
-// in this form everywhere.
+// Lasting is a number of seconds as people say it: "168h", "1h12m", "59m",
+// "1m59s", "45s". Seconds count only in the last ten minutes. What is left of a
+// lease is told in this form everywhere.
 func Lasting(seconds uint32) string {
-	number := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-	hours, minutes := seconds/3600, seconds/60%60
-	switch {
-	case seconds < 60:
-		return number(seconds) + "s"
-	case hours == 0:
-		return number(minutes) + "m"
-	case minutes == 0:
-		return number(hours) + "h"
+	hours, minutes, rest := seconds/3600, seconds/60%60, seconds%60
+	if seconds >= 600 {
+		rest = 0
 	}
-	return number(hours) + "h" + number(minutes) + "m"
+	var text string
+	for _, part := range []struct {
+		n    uint32
+		unit string
+	}{{hours, "h"}, {minutes, "m"}, {rest, "s"}} {
+		if part.n > 0 {
+			text += strconv.FormatUint(uint64(part.n), 10) + part.unit
+		}
+	}
+	if text == "" {
+		return "0s"
+	}
+	return text
 }

@@ -178,7 +178,7 @@ func TestLabUPnPSecureMode(t *testing.T) {
 
 	// Without via everything can be read, and nothing taken away.
 	h.write(secure(""))
-	h.must(1, []string{"destroy", "-auto-approve"}, "can't be deleted", "Set via = machine.NAME")
+	h.must(1, []string{"destroy", "-auto-approve"}, "can't be deleted", "take away its own mappings alone", "Set via = machine.NAME")
 	h.write(secure("via = machine.seedbox"))
 	h.must(0, []string{"destroy", "-auto-approve"}, "Destroy complete!")
 	if n := mapped(upnpc(h.Control, "-l"), lab.SeedboxLAN); n != 0 {
@@ -188,7 +188,9 @@ func TestLabUPnPSecureMode(t *testing.T) {
 
 // A router behind another NAT is told of before anything is tried.
 func TestLabUPnPPrivate(t *testing.T) {
-	h := newUPnPHome(t, lab.UPnP{Private: true})
+	h := newUPnPHome(t, lab.UPnP{Private: true, NATPMP: true})
+	h.must(0, []string{"discover"}, "upnp "+lab.GatewayLAN, "natpmp "+lab.GatewayLAN, "pcp "+lab.GatewayLAN, "The router has no public address")
+	h.must(0, []string{"discover", "-hcl", "-interface=eth0"}, "It was also found as natpmp and pcp.", `address = "`+lab.GatewayLAN)
 	h.must(2, exampleArgs("plan", "-detailed-exitcode"), "The router has no public address", "double NAT")
 	h.must(1, exampleArgs("apply", "-auto-approve"), "double NAT")
 }
@@ -267,6 +269,9 @@ func TestLabUPnPSeveral(t *testing.T) {
 	named := func(how string) {
 		h.write(strings.Replace(secure(""), fmt.Sprintf("address = %q", lab.GatewayLAN), how, 1))
 	}
+	// Two blocks for one of them, which only that router itself can tell.
+	h.write(secure("") + fmt.Sprintf("gateway \"upnp\" \"again\" {\n  udn = \"uuid:%s\"\n}\n", lab.UPnPUUID))
+	h.must(1, []string{"plan"}, "One device twice", "gateway.home and gateway.again")
 	named(fmt.Sprintf("udn = %q", fake.UDN))
 	h.must(0, []string{"apply", "-auto-approve"}, "Apply complete!")
 	if n := len(fake.Mappings()); n != 9 {

@@ -435,6 +435,34 @@ func TestSSHTarget(t *testing.T) {
 	}
 }
 
+// turnsOut is a fake that knows who it is once it was read.
+type turnsOut struct {
+	*fake
+	id string
+}
+
+func (d *turnsOut) Identity() string { return d.id }
+
+func (d *turnsOut) Read(ctx context.Context) (*providers.Reading, error) {
+	d.id = "the only one"
+	return d.fake.Read(ctx)
+}
+
+// That two blocks are for one device may show only when it is read.
+func TestOneDeviceTwiceWhenRead(t *testing.T) {
+	w := newWorld()
+	e := w.engine(t, home)
+	e.Gateways = map[string]providers.Type{"fake": {Name: "fake", Open: func(s providers.Settings) (providers.Device, error) {
+		return &turnsOut{&fake{s.Addr, w}, s.Addr.String()}, nil
+	}}}
+	if got := summaries(e.Check()); got != "" {
+		t.Errorf("before it is read, said %q", got)
+	}
+	if _, diags := e.Plan(t.Context()); summaries(diags) != "One device twice" || !diags.HasErrors() {
+		t.Errorf("said %v", diags)
+	}
+}
+
 // named is a fake that is known by its name in the world's table of twins.
 type named struct {
 	*fake

@@ -41,6 +41,7 @@ func (e *Engine) PlanDestroy(ctx context.Context) (*plan.Plan, hcl.Diagnostics) 
 func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	e.read(ctx, e.devices)
 	diags := e.readDiagnostics()
+	diags = append(diags, e.twice()...) // some know only now which one they are
 	p, more := e.diff(e.devices)
 	diags = append(diags, more...)
 	diags = append(diags, e.review(p)...)

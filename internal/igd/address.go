@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // maxURL is how long an URL of a router may be, in bytes.
@@ -51,15 +53,15 @@ func parseURL(text string) (host string, t target, err error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", target{}, fmt.Errorf("%s is not an URL", Printable(text))
+		return "", target{}, fmt.Errorf("%s is not an URL", plain.Line(text))
 	}
 	if u.Scheme != "http" || u.Host == "" || u.User != nil {
-		return "", target{}, fmt.Errorf("%s is not the URL of a router: expected http://, an IP address and a path", Printable(text))
+		return "", target{}, fmt.Errorf("%s is not the URL of a router: expected http://, an IP address and a path", plain.Line(text))
 	}
 	port := uint64(80)
 	if p := u.Port(); p != "" {
 		if port, err = strconv.ParseUint(p, 10, 16); err != nil || port == 0 {
-			return "", target{}, fmt.Errorf("%s has no port from 1 to 65535", Printable(text))
+			return "", target{}, fmt.Errorf("%s has no port from 1 to 65535", plain.Line(text))
 		}
 	}
 	t.addr = netip.AddrPortFrom(netip.Addr{}, uint16(port))
@@ -95,9 +97,9 @@ func (o origin) pin(text string) (target, error) {
 	switch {
 	case o.named || isLiteral && a == o.addr:
 	case !isLiteral:
-		return target{}, fmt.Errorf("%s names a host by name: %w", Printable(text), ErrAddress)
+		return target{}, fmt.Errorf("%s names a host by name: %w", plain.Line(text), ErrAddress)
 	case !a.IsPrivate() && !a.IsLoopback() && !a.IsLinkLocalUnicast() && !a.IsUnspecified():
-		return target{}, fmt.Errorf("%s is off this network: %w", Printable(text), ErrAddress)
+		return target{}, fmt.Errorf("%s is off this network: %w", plain.Line(text), ErrAddress)
 	}
 	t.addr = netip.AddrPortFrom(o.addr, t.addr.Port())
 	return t, nil

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 func TestCheckAddress(t *testing.T) {
@@ -81,7 +83,7 @@ func TestPin(t *testing.T) {
 				t.Errorf("%q, named %t: %s: want an error", test.url, named, got)
 			case want != "" && (err != nil || got.String() != want):
 				t.Errorf("%q, named %t: %s, %v: want %s", test.url, named, got, err, want)
-			case err != nil && Printable(err.Error()) != err.Error():
+			case err != nil && plain.Line(err.Error()) != err.Error():
 				t.Errorf("%q: the error isn't fit for a terminal: %q", test.url, err)
 			}
 		}

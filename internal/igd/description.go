@@ -11,6 +11,8 @@ import (
 
 	"github.com/huin/goupnp"
 	upnp "github.com/huin/goupnp/dcps/internetgateway2"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // The services that map ports, best first. Those of the DSL Forum are what
@@ -30,7 +32,7 @@ var ErrNoService = errors.New("no UPnP service there maps ports")
 func (c *client) fetch(ctx context.Context, t target) (*Router, error) {
 	a, err := c.do(ctx, t, nil, nil)
 	if err == nil && a.code != http.StatusOK {
-		err = fmt.Errorf("HTTP status %s", Printable(cut(a.status)))
+		err = fmt.Errorf("HTTP status %s", plain.Line(cut(a.status)))
 	}
 	var r *Router
 	if err == nil {

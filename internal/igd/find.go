@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // How many hosts, and how many descriptions of each, one search looks at. Those
@@ -55,13 +57,13 @@ func (f *Finder) Fetch(ctx context.Context, url string) (*Router, error) {
 	}
 	a, isLiteral := literal(host)
 	if !isLiteral {
-		return nil, fmt.Errorf("%s names a host by name, to which many routers give no answer: write its IP address", Printable(url))
+		return nil, fmt.Errorf("%s names a host by name, to which many routers give no answer: write its IP address", plain.Line(url))
 	}
 	if err := checkAddress(a, f.AllowLoopback); err != nil {
 		return nil, err
 	}
 	if f.Gateway.IsValid() && a != f.Gateway.Unmap() {
-		return nil, fmt.Errorf("%s is not at the router's address, %s", Printable(url), f.Gateway)
+		return nil, fmt.Errorf("%s is not at the router's address, %s", plain.Line(url), f.Gateway)
 	}
 	t.addr = netip.AddrPortFrom(a, t.addr.Port())
 	return newClient(origin{a, true}, f.Dial, f.OnCall).fetch(ctx, t)

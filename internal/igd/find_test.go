@@ -12,6 +12,8 @@ import (
 	"time"
 
 	upnp "github.com/huin/goupnp/dcps/internetgateway2"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 func TestFind(t *testing.T) {
@@ -214,7 +216,7 @@ func TestFetchMistakes(t *testing.T) {
 	} {
 		f := &Finder{Gateway: netip.MustParseAddr("192.168.1.1")}
 		if _, err := f.Fetch(t.Context(), url); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v: want %s", Printable(url), err, want)
+			t.Errorf("%s: %v: want %s", plain.Line(url), err, want)
 		}
 	}
 	_, err := (&Finder{}).Fetch(t.Context(), "http://127.0.0.1/desc.xml")

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // seeds adds a file of each archive of a directory.
@@ -28,7 +30,7 @@ func seeds(f *testing.F, dir, file string) {
 
 // fit checks that an error can be shown on a terminal.
 func fit(t *testing.T, err error) {
-	if err != nil && Printable(err.Error()) != err.Error() {
+	if err != nil && plain.Line(err.Error()) != err.Error() {
 		t.Errorf("the error isn't fit for a terminal: %q", err)
 	}
 }

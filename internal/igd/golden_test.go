@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -58,7 +60,7 @@ func TestDescriptions(t *testing.T) {
 			return "error: " + err.Error() + "\n"
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "%s %s\nmade by %q: %q %q, called %s\n", r.UDN, r.Addr, r.Manufacturer, r.ModelName, r.ModelNumber, Printable(r.FriendlyName))
+		fmt.Fprintf(&b, "%s %s\nmade by %q: %q %q, called %s\n", r.UDN, r.Addr, r.Manufacturer, r.ModelName, r.ModelNumber, plain.Line(r.FriendlyName))
 		for _, s := range r.Services {
 			fmt.Fprintf(&b, "%s %q %s\n", s.Type, s.ID, s.ControlURL)
 		}
@@ -82,7 +84,7 @@ func TestAnswers(t *testing.T) {
 			return fmt.Sprintf("error: %s\n%#v\n", err, asFault(err))
 		}
 		return fmt.Sprintf("%s %d to %s (%q) %d, remote host %q, enabled %t, lease %s\n%s\n",
-			m.Protocol, m.External, m.Client, m.ClientName, m.Internal, m.RemoteHost, m.Enabled, m.Lease, Printable(m.Description))
+			m.Protocol, m.External, m.Client, m.ClientName, m.Internal, m.RemoteHost, m.Enabled, m.Lease, plain.Line(m.Description))
 	})
 }
 

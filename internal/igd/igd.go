@@ -4,7 +4,7 @@
 //
 // Whatever a router says is hostile or broken until it has been looked at:
 // answers are bounded, addresses are checked before they are dialled, and
-// texts are kept as they came; Printable makes them fit for a terminal.
+// texts are kept as they came.
 //
 // The documents are the UPnP Device Architecture 1.1, and the service
 // templates WANIPConnection:1 and :2 and WANPPPConnection:1 of the UPnP Forum.
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/btplan/btplan/internal/plain"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -26,7 +27,7 @@ import (
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Router is an Internet Gateway Device, as its description shows it. The texts
-// are the router's own: bounded, but not fit for a terminal without Printable.
+// are the router's own: bounded, but not fit for a terminal.
 type Router struct {
 	UDN          string // identifies it, at any address: "uuid:" and the rest
 	FriendlyName string
@@ -89,9 +90,9 @@ const (
 
 // Error gives the fault, fit for a terminal.
 func (f *Fault) Error() string {
-	said := Printable(f.Description)
+	said := plain.Line(f.Description)
 	if f.Code != 0 {
 		said = strings.TrimSpace(fmt.Sprint(f.Code, " ", said))
 	}
-	return fmt.Sprintf("it refuses %s: %s", f.Action, said)
+	return fmt.Sprintf("%s is refused: %s", f.Action, said)
 }

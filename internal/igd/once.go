@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // sought reports whether r is a router that f seeks.
@@ -31,7 +33,7 @@ func routersOf(found []*Router, f *Finder) (routers []*Router, doubles []error) 
 			continue
 		}
 		if at := routers[i].Addr.Addr(); at != r.Addr.Addr() {
-			doubles = append(doubles, fmt.Errorf("%s is left out: it says that it is %s, which is also at %s", r.Addr.Addr(), Printable(r.UDN), at))
+			doubles = append(doubles, fmt.Errorf("%s is left out: it says that it is %s, which is also at %s", r.Addr.Addr(), plain.Line(r.UDN), at))
 		}
 	}
 	return routers, doubles

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // maxText is how many bytes of a text of a router are kept.
@@ -110,7 +112,7 @@ func noAnswer(action string, a answer, cause error) error {
 	case cause != nil:
 		what = "broken XML (" + cause.Error() + ")"
 	}
-	return fmt.Errorf("it answers %s with %s, and the HTTP status %s: %w", action, what, Printable(cut(a.status)), ErrAnswer)
+	return fmt.Errorf("it answers %s with %s, and the HTTP status %s: %w", action, what, plain.Line(cut(a.status)), ErrAnswer)
 }
 
 // cut is the beginning of a router's text, at most maxText bytes of it.

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // Bounds of what a router says.
@@ -132,7 +134,7 @@ func xmlError(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("no XML document")
 	}
-	return errors.New(Printable(err.Error()))
+	return errors.New(plain.Line(err.Error()))
 }
 
 // element is one element of a document with what is in it.

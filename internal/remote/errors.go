@@ -15,6 +15,7 @@ type ExitError struct {
 	Code   int    // its exit code; 128 and the signal's number if a signal ended it
 	Signal string // the signal that ended it, without SIG ("KILL"); "": none did
 	Stderr string // what it printed on its standard error, as it came: up to 64 KiB
+	Stdout string // what it printed on its standard output: up to 64 KiB
 }
 
 // Error gives the code and the first line of the script's standard error.
@@ -107,7 +108,8 @@ func (r *Runner) ended(script string, out *output, code int, signal string) ([]b
 		stderr = before + after
 	}
 	if code != 0 {
-		return nil, &ExitError{r.target, script, code, signal, stderr}
+		kept := out.stdout.kept
+		return nil, &ExitError{r.target, script, code, signal, stderr, string(kept[:min(len(kept), maxStderr)])}
 	}
 	return out.stdout.kept, nil
 }

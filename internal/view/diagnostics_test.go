@@ -45,21 +45,3 @@ func TestDiagnostics(t *testing.T) {
 		}
 	})
 }
-
-func TestPrintable(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain":            "plain",
-		"two\nlines\there": "two\nlines\there",
-		"\x1b]0;title\a":   `\x1b]0;title\a`,
-		"bad \xff byte":    `bad \xff byte`,
-		"\u202eright":      `\u202eright`,
-		"µTP ü 日本":         "µTP ü 日本",
-		"nul\x00":          `nul\x00`,
-		"cr\rover":         `cr\rover`,
-		"c1 \u009b31m":     `c1 \u009b31m`,
-	} {
-		if got := Printable(in); got != want {
-			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}

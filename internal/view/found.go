@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -45,9 +46,10 @@ func known(a netip.Addr) string {
 	return word(a.String()) // a zone may be anything
 }
 
-// FoundText is a table of the routers that were found, and what there is to
-// say of them.
+// FoundText is a table of the routers that were found, the best way to talk to
+// each first, and what there is to say of them.
 func FoundText(found []providers.Found) string {
+	found = slices.Concat(oneEach(found)...)
 	var w strings.Builder
 	table := tabwriter.NewWriter(&w, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) {

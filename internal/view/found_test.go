@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/config"
+	"github.com/btplan/btplan/internal/plain"
 	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
@@ -56,7 +57,7 @@ func TestFound(t *testing.T) {
 			{Name: "hcl", Data: starter},
 		}
 		for _, f := range out {
-			if !isPrintable(string(f.Data)) {
+			if plain.Text(string(f.Data)) != string(f.Data) {
 				t.Errorf("%s is not fit for a terminal: %q", f.Name, f.Data)
 			}
 		}
@@ -87,7 +88,7 @@ func wantValid(t *testing.T, source []byte, gateways int) {
 func TestNothingFound(t *testing.T) {
 	for _, name := range []string{"", "eth0", "\x1b[2J"} {
 		text := NothingFound(name)
-		if !isPrintable(text) || !strings.HasPrefix(text, "No routers found ") {
+		if plain.Text(text) != text || !strings.HasPrefix(text, "No routers found ") {
 			t.Errorf("%q", text)
 		}
 		if slices.ContainsFunc(strings.Split(text, "\n"), func(line string) bool { return len(line) > 80 }) {

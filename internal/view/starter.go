@@ -105,7 +105,10 @@ func writeRouter(w *strings.Builder, name string, group []providers.Found, takes
 
 // title is a router in a few words.
 func title(f providers.Found) string {
-	text := strings.TrimSpace(word(f.Maker) + " " + word(f.Model))
+	text := word(f.Model)
+	if !strings.HasPrefix(text, word(f.Maker)) { // "Debian", "Debian router"
+		text = strings.TrimSpace(word(f.Maker) + " " + text)
+	}
 	if text == "" {
 		text = "a router"
 	}

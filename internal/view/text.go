@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/btplan/btplan/internal/plain"
 )
 
 // palette colours text, or leaves it alone when it is false.
@@ -30,35 +29,9 @@ func (p palette) success(s string) string { return p.wrap("1;32", s) }
 // failure is how a run's bad end looks.
 func (p palette) failure(s string) string { return p.wrap("1;31", s) }
 
-// Printable makes text that came from a device safe for a terminal: whatever
-// would move the cursor, change colours or reorder the line is written as an
-// escape sequence of Go's. Line ends and tabs stay.
-func Printable(s string) string {
-	if isPrintable(s) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case printableRune(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		i += size
-	}
-	return b.String()
-}
-
-func isPrintable(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !printableRune(r) }) < 0
-}
-
-func printableRune(r rune) bool { return r == '\n' || r == '\t' || unicode.IsPrint(r) }
+// Printable makes text that came from a device safe for a terminal. Line ends
+// and tabs stay.
+func Printable(s string) string { return plain.Text(s) }
 
 // say prints to a stream of the process. A stream that can't be written to
 // keeps its error for the end of the run; there is nobody to tell before.

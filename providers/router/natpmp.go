@@ -21,9 +21,10 @@ import (
 //	}
 func NATPMP() providers.Type {
 	return providers.Type{
-		Name: "natpmp",
-		Spec: portctlSpec(checkAddress),
-		Open: func(s providers.Settings) (providers.Device, error) { return openPortctl(natpmp{}, s) },
+		Name:     "natpmp",
+		Spec:     portctlSpec(checkAddress),
+		Discover: discoverPortctl(natpmp{}, "natpmp"),
+		Open:     func(s providers.Settings) (providers.Device, error) { return openPortctl(natpmp{}, s) },
 	}
 }
 

@@ -20,9 +20,10 @@ import (
 //	}
 func PCP() providers.Type {
 	return providers.Type{
-		Name: "pcp",
-		Spec: portctlSpec(checkPCPAddress),
-		Open: func(s providers.Settings) (providers.Device, error) { return openPortctl(pcp{}, s) },
+		Name:     "pcp",
+		Spec:     portctlSpec(checkPCPAddress),
+		Discover: discoverPortctl(pcp{}, "pcp"),
+		Open:     func(s providers.Settings) (providers.Device, error) { return openPortctl(pcp{}, s) },
 	}
 }
 

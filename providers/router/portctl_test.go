@@ -382,3 +382,50 @@ func TestPortctlNoGateway(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// The gateway of the default route is found, if it speaks the protocol.
+func TestPortctlDiscover(t *testing.T) {
+	r := newFakeRouter(t)
+	r.do(func() { r.outside = netip.MustParseAddr("192.168.0.2") })
+	server := netip.MustParseAddrPort(r.conn.LocalAddr().String())
+	for name, d := range dialects {
+		dev := r.device(d, nil, "")
+		discover := func(on string) []providers.Found {
+			t.Helper()
+			found, err := dev.discover(t.Context(), name, providers.DiscoverOptions{Interface: on})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found
+		}
+		for _, on := range []string{"", "lo"} {
+			found := discover(on)
+			if len(found) != 1 || found[0].Type != name || found[0].Address != server.Addr() || found[0].From != here || found[0].Mappings != -1 {
+				t.Fatalf("%s on %q: found %+v", name, on, found)
+			}
+			// PCP tells the address only with a mapping.
+			if text := fmt.Sprint(found[0].WAN, found[0].Notes); name == "natpmp" && !strings.HasPrefix(text, "192.168.0.2 [Double NAT") {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+		if found := discover("no-such0"); found != nil {
+			t.Errorf("%s: found %v on an interface that isn't there", name, found)
+		}
+		dev.server = netip.AddrPort{}
+		dev.gateway = func() (netip.Addr, error) { return netip.Addr{}, portctl.ErrNoGateway }
+		if found := discover(""); found != nil {
+			t.Errorf("%s: found %v without a default route", name, found)
+		}
+		dev.server, dev.client.Waits = server, []time.Duration{time.Millisecond}
+		r.do(func() { r.odd = func([]byte) []byte { return []byte{} } })
+		if found := discover(""); found != nil {
+			t.Errorf("%s: found %v, which says nothing", name, found)
+		}
+		r.do(func() { r.odd = nil })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := dev.discover(ctx, name, providers.DiscoverOptions{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: called off: %v", name, err)
+		}
+	}
+}

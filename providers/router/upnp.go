@@ -84,9 +84,14 @@ func openUPnP(s providers.Settings) (providers.Device, error) {
 	return d, nil
 }
 
-// Identity is where the router is looked for.
+// Identity is where the router is looked for, and once it is found, which one
+// it is there: blocks can name one in several ways. Some makers give all their
+// routers one UDN, so that alone it does not tell.
 func (d *upnp) Identity() string {
 	id := d.where.String()
+	if d.conn != nil {
+		id = d.conn.Router.UDN + " at " + d.conn.Router.Addr.Addr().String()
+	}
 	if d.via != "" {
 		id += " from " + d.via
 	}

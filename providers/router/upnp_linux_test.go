@@ -155,20 +155,26 @@ func TestUPnPMiniupnpdRenew(t *testing.T) {
 	}
 }
 
-// BenchmarkUPnPRead: reading 119 mappings against the bare calls that it takes.
+// BenchmarkUPnPRead: reading 119 mappings, where they are expected, against the
+// bare calls that it takes.
 func BenchmarkUPnPRead(b *testing.B) {
 	nat := lab.NewNAT(b)
 	nat.Gateway.ServeUPnP(lab.UPnP{})
 	conn := upnpConnection(b, nat.Control)
 	add119(b, conn)
 	d := openFrom(nat.Control, "home", 0, &memory{})
+	ports := plan.PortRange{First: 6881, Last: 6999}
+	wanted := plan.Rule{Kind: plan.Forward, Protocol: plan.TCP, Ports: ports, To: netip.MustParseAddrPort(lab.SeedboxLAN + ":6881")}
+	if _, err := d.Shape([]plan.Rule{wanted}); err != nil {
+		b.Fatal(err)
+	}
 	if _, err := d.Read(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	compare(b,
 		func() {
-			if _, err := conn.List(b.Context()); err != nil {
-				b.Fatal(err)
+			if list, err := conn.List(b.Context(), ports); err != nil || len(list) != 119 {
+				b.Fatal(len(list), err)
 			}
 		},
 		func() {

@@ -17,7 +17,7 @@ type takenError struct {
 }
 
 func (e *takenError) Error() string {
-	return fmt.Sprintf("%s is mapped to %s already, %s, which the router doesn't list. btplan never touches what it did not make: remove that on the router's pages, or choose other ports", e.port, client(e.mapping), handle(e.mapping))
+	return fmt.Sprintf("port %s is mapped to %s already, %s, which the router doesn't list. btplan never touches what it did not make: remove that on the router's pages, or choose other ports", e.port, client(e.mapping), handle(e.mapping))
 }
 
 // add makes a mapping, in the form that the router takes.
@@ -71,14 +71,14 @@ func (a *applying) addOtherwise(ctx context.Context, m igd.Mapping, fault *igd.F
 		return a.refused(fault, a.made[p].rule)
 	case igd.ActionFailed:
 		if _, err := a.conn.ExternalAddress(ctx); err != nil {
-			return fmt.Errorf("%s can't be mapped: %w. The router has no public address itself: another router, or the provider's NAT, is before it (double NAT)", p, fault)
+			return fmt.Errorf("port %s can't be mapped: %w. The router has no public address itself: another router, or the provider's NAT, is before it (double NAT)", p, fault)
 		}
 	case igd.SamePortRequired:
-		return fmt.Errorf("%s can't be mapped to port %d: %w: this router maps a port only to the same one. Leave out wan_ports", p, m.Internal, fault)
+		return fmt.Errorf("port %s can't be mapped to port %d: %w: this router maps a port only to the same one. Leave out wan_ports", p, m.Internal, fault)
 	case igd.NoPortMapsAvailable:
-		return fmt.Errorf("%s can't be mapped: %w: the router has no room for more mappings. Ask for fewer ports, or take away what others have mapped", p, fault)
+		return fmt.Errorf("port %s can't be mapped: %w: the router has no room for more mappings. Ask for fewer ports, or take away what others have mapped", p, fault)
 	}
-	return fmt.Errorf("%s can't be mapped to %s:%d: %w", p, m.Client, m.Internal, fault)
+	return fmt.Errorf("port %s can't be mapped to %s:%d: %w", p, m.Client, m.Internal, fault)
 }
 
 // otherLease tries a permanent mapping in place of one with a lease, or the
@@ -101,11 +101,15 @@ func (a *applying) otherLease(ctx context.Context, m igd.Mapping, fault *igd.Fau
 
 // refused explains a router that maps a port only for who asks.
 func (a *applying) refused(fault *igd.Fault, r plan.Rule) error {
-	advice := fmt.Sprintf("Set via = machine.NAME in the gateway's block, where NAME is the machine %s and has an ssh block: that machine then asks the router itself", r.To.Addr())
+	return fmt.Errorf("port %s can't be mapped to %s: %w. Nobody else has that port: the router lets each computer map ports to itself alone (secure mode). %s", portOf(r), r.To.Addr(), fault, a.asItself(r))
+}
+
+// asItself says how the machine to which a rule leads can ask the router.
+func (a *applying) asItself(r plan.Rule) string {
 	if a.via != "" {
-		advice = fmt.Sprintf("The router is asked from the machine that via names (%s). Is %s the address by which that reaches the router?", a.via, r.To.Addr())
+		return fmt.Sprintf("It is asked from the machine that via names (%s). Is %s the address by which that reaches the router?", a.via, r.To.Addr())
 	}
-	return fmt.Errorf("%w: nobody has mapped %s %s, so the router refuses to map it to %s for another host than that (secure mode). %s", fault, r.Protocol, r.Ports, r.To.Addr(), advice)
+	return fmt.Sprintf("Set via = machine.NAME in the gateway's block, where NAME is the machine with the address %s, and give that machine an ssh block: then it asks the router itself", r.To.Addr())
 }
 
 // learn looks at what the router has made of the first mapping.

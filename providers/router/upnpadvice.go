@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/btplan/btplan/internal/igd"
+	"github.com/btplan/btplan/internal/plain"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
@@ -77,16 +77,13 @@ func (d *upnp) Estimate(changes []plan.Change) time.Duration {
 func (d *upnp) problems(t *table) []providers.Problem {
 	out := doubleNAT(t.outside)
 	if t.noneOutside {
-		out = append(out, providers.Problem{
-			Summary: "The router has no public address",
-			Detail:  "It says that it has no address on the Internet: either its connection is down, or its own address is a private one, with another router or the provider's NAT before it (double NAT). Such a router often refuses all mappings. Look at the address on its status page. If it is one of 10.x, 172.16-31.x, 192.168.x or 100.64-127.x, forward the ports on the router before it too, have that one pass everything on (bridge mode), or ask the provider for a public address.",
-		})
+		out = append(out, noPublicAddress)
 	}
 	router := d.conn.Router
 	if before := d.udnBefore; before != "" && before != router.UDN {
 		out = append(out, providers.Problem{
 			Summary: "Another router than last time",
-			Detail:  fmt.Sprintf("The router that was changed last had the UDN %s. This one, %s at %s, has %s. If the router was replaced, reset or got new firmware, all is well: an apply makes what is missing. If not, set udn in its block.", igd.Printable(before), named(router), router.Addr.Addr(), igd.Printable(router.UDN)),
+			Detail:  fmt.Sprintf("The router that was changed last had the UDN %s. This one, %s at %s, has %s. If the router was replaced, reset or got new firmware, all is well: an apply makes what is missing. If not, set udn in its block.", plain.Line(before), named(router), router.Addr.Addr(), plain.Line(router.UDN)),
 		})
 	}
 	if t.listed == 0 && t.hidden > 0 {
@@ -98,7 +95,7 @@ func (d *upnp) problems(t *table) []providers.Problem {
 	for _, m := range t.odd {
 		out = append(out, providers.Problem{
 			Summary: "A mapping that is no forward of a port",
-			Detail:  fmt.Sprintf("The router lists a mapping of protocol %q, port %d, to %s, %s. It is left alone; ports of its own that a port_range gets go before it.", igd.Printable(string(m.Protocol)), m.External, client(m), handle(m)),
+			Detail:  fmt.Sprintf("The router lists a mapping of protocol %q, port %d, to %s, %s. It is left alone; ports of its own that a port_range gets go before it.", plain.Line(string(m.Protocol)), m.External, client(m), handle(m)),
 		})
 	}
 	return out

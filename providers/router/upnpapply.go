@@ -58,7 +58,7 @@ func (d *upnp) compare(now *table, changes []plan.Change) error {
 		p := portOf(*c.After)
 		r, taken := now.rows[p]
 		if _, before := d.last.rows[p]; taken && r.owner.IsZero() && !before {
-			return fmt.Errorf("%w: %s was mapped to %s, %s, after the router was read for this plan, %s", providers.ErrConflict, p, client(r.mapping), handle(r.mapping), planAgain)
+			return fmt.Errorf("%w: port %s was mapped to %s, %s, after the router was read for this plan, %s", providers.ErrConflict, p, client(r.mapping), handle(r.mapping), planAgain)
 		}
 	}
 	return nil
@@ -139,11 +139,19 @@ func (a *applying) takeSteps(ctx context.Context) error {
 	return nil
 }
 
+// stopped is an apply that was called off. What the context says of that is for
+// programs alone.
+type stopped struct{ error }
+
+func (stopped) Error() string { return "it was stopped" }
+
+func (s stopped) Unwrap() error { return s.error }
+
 // step takes one step of the change i, and tells of it if it is the last. Its
 // error is one that keeps all others from being taken too.
 func (a *applying) step(ctx context.Context, i int, last bool, do func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("it was called off: %w", err)
+		return stopped{err}
 	}
 	// A call that is broken off may have been carried out or not.
 	err := do(context.WithoutCancel(ctx))
@@ -210,10 +218,10 @@ func (a *applying) remove(ctx context.Context, p port) error {
 	_, err := a.conn.Delete(ctx, p.protocol, p.number)
 	var fault *igd.Fault
 	if errors.As(err, &fault) && fault.Code == igd.NotAuthorized {
-		return fmt.Errorf("the mapping of %s can't be deleted: %w", p, a.refused(fault, a.made[p].rule))
+		return fmt.Errorf("the mapping of port %s can't be deleted: %w. The router lets each computer take away its own mappings alone (secure mode). %s", p, fault, a.asItself(a.made[p].rule))
 	}
 	if err != nil {
-		return fmt.Errorf("the mapping of %s can't be deleted: %w", p, explain(err))
+		return fmt.Errorf("the mapping of port %s can't be deleted: %w", p, explain(err))
 	}
 	delete(a.made, p)
 	return nil

@@ -41,12 +41,14 @@ func foundUPnP(ctx context.Context, r *igd.Router) providers.Found {
 		f.Notes = append(f.Notes, fmt.Sprintf("It describes itself, but answers no more: %v.", err))
 		return f
 	}
-	if f.WAN, err = conn.ExternalAddress(ctx); err != nil {
+	f.WAN, err = conn.ExternalAddress(ctx)
+	switch {
+	case isOutsideNone(err):
+		f.Notes = append(f.Notes, notes(noPublicAddress)...)
+	case err != nil:
 		f.Notes = append(f.Notes, fmt.Sprintf("Its outside address is not known: %v.", err))
 	}
-	for _, p := range doubleNAT(f.WAN) {
-		f.Notes = append(f.Notes, p.Summary+": "+p.Detail)
-	}
+	f.Notes = append(f.Notes, notes(doubleNAT(f.WAN)...)...)
 	list, err := conn.List(ctx)
 	if err != nil {
 		f.Notes = append(f.Notes, fmt.Sprintf("Its mappings can't be listed: %v.", err))
@@ -54,6 +56,15 @@ func foundUPnP(ctx context.Context, r *igd.Router) providers.Found {
 	}
 	f.Mappings = len(list)
 	return f
+}
+
+// notes are problems as what is found tells them.
+func notes(problems ...providers.Problem) []string {
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.Summary+": "+p.Detail)
+	}
+	return out
 }
 
 // localTo is this computer's address on the way to another; zero: not known.

@@ -153,5 +153,3 @@ func (n note) ask(lease time.Duration) time.Duration {
 	}
 	return lease
 }
-
-func seconds(d time.Duration) uint32 { return uint32(d / time.Second) }

@@ -63,9 +63,9 @@ func (d *upnp) readOnce(ctx context.Context) (*table, error) {
 	}
 	n := d.note.of(d.conn.Router.UDN)
 	outside, err := d.conn.ExternalAddress(ctx)
+	noneOutside := isOutsideNone(err)
 	var fault *igd.Fault
-	noneOutside := errors.Is(err, igd.ErrNoExternalAddress) || errors.As(err, &fault) && fault.Code == igd.ActionFailed
-	if err != nil && !noneOutside && fault == nil {
+	if err != nil && !noneOutside && !errors.As(err, &fault) {
 		return nil, explain(err)
 	}
 	made := n.mappings()

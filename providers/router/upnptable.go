@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/btplan/btplan/internal/igd"
+	"github.com/btplan/btplan/internal/plain"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -121,13 +122,13 @@ func (t *table) live(device plan.Addr, n note, asked time.Duration) []plan.Live 
 func handle(m igd.Mapping) string {
 	s := "without a description"
 	if m.Description != "" {
-		s = `described as "` + igd.Printable(m.Description) + `"`
+		s = `described as "` + plain.Line(m.Description) + `"`
 	}
 	if aMark.MatchString(m.Description) {
 		s += ", which is a mark of btplan's"
 	}
 	if m.ClientName != "" {
-		s += `, for the client "` + igd.Printable(m.ClientName) + `"`
+		s += `, for the client "` + plain.Line(m.ClientName) + `"`
 	}
 	return s
 }
@@ -137,5 +138,5 @@ func client(m igd.Mapping) string {
 	if m.Client.IsValid() {
 		return fmt.Sprintf("%s:%d", m.Client, m.Internal)
 	}
-	return fmt.Sprintf("%q:%d", igd.Printable(m.ClientName), m.Internal)
+	return fmt.Sprintf("%q:%d", plain.Line(m.ClientName), m.Internal)
 }
