@@ -70,7 +70,7 @@ func runs(t *testing.T, dev *portctlGateway) {
 
 // The real server, miniupnpd: NAT-PMP from the seedbox itself, PCP from another
 // computer that asks for it.
-func TestPortctlMiniupnpd(t *testing.T) {
+func TestLabPortctl(t *testing.T) {
 	for name, c := range map[string]struct {
 		dialect dialect
 		from    func(*lab.NAT) *lab.Host
@@ -120,7 +120,7 @@ func TestPortctlMiniupnpd(t *testing.T) {
 // A lease ends by itself, and one that is renewed goes on. What is renewed gets
 // a lease that no test lasts: of two short ones, the clock of a busy computer
 // would choose which is seen to end.
-func TestPortctlMiniupnpdRenew(t *testing.T) {
+func TestLabPortctlRenew(t *testing.T) {
 	nat := lab.NewNAT(t)
 	nat.Gateway.ServeUPnP(lab.UPnP{NATPMP: true, MinLifetime: 1})
 	nat.Seedbox.Listen("tcp", 6881, 6882)
@@ -164,7 +164,7 @@ func await(t *testing.T, not string, is func() bool) {
 
 // miniupnpd gives another port for one that is taken, and so for PCP in spite
 // of PREFER_FAILURE. It is given back.
-func TestPortctlMiniupnpdTaken(t *testing.T) {
+func TestLabPortctlTaken(t *testing.T) {
 	nat := lab.NewNAT(t)
 	nat.Gateway.ServeUPnP(lab.UPnP{NATPMP: true})
 	newRun(t, labDevice(nat.Desktop, natpmp{}, &fakeMemory{}), toward(t, lab.DesktopLAN, plan.TCP, "6881", 0)).apply()
@@ -181,7 +181,7 @@ func TestPortctlMiniupnpdTaken(t *testing.T) {
 }
 
 // PCP opens ports of IPv6 addresses, which have no NAT.
-func TestPCPMiniupnpdIPv6(t *testing.T) {
+func TestLabPCPIPv6(t *testing.T) {
 	nat, memory := lab.NewNAT(t), &fakeMemory{}
 	nat.Gateway.ServeUPnP(lab.UPnP{NATPMP: true, Lines: []string{"pcp_allow_thirdparty=yes"}})
 	nat.Seedbox.Listen("tcp", 6881, 6882)
@@ -198,7 +198,7 @@ func TestPCPMiniupnpdIPv6(t *testing.T) {
 }
 
 // What the router does not allow is told as such.
-func TestPortctlMiniupnpdRefuses(t *testing.T) {
+func TestLabPortctlRefuses(t *testing.T) {
 	nat := lab.NewNAT(t)
 	server := nat.Gateway.ServeUPnP(lab.UPnP{NATPMP: true, Private: true})
 	dev := labDevice(nat.Control, pcp{}, &fakeMemory{})

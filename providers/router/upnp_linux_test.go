@@ -46,7 +46,7 @@ func upnpConnection(t testing.TB, h *lab.Host) *igd.Connection {
 }
 
 // The suite on the real miniupnpd, as an IGD v2; cmd/btplan has both versions.
-func TestUPnPMiniupnpdSuite(t *testing.T) {
+func TestLabUPnPSuite(t *testing.T) {
 	lab.Need(t, "upnpc")
 	nat := lab.NewNAT(t)
 	providertest.Run(t, providertest.Suite{
@@ -96,7 +96,7 @@ func upnpDump(t testing.TB, conn *igd.Connection) string {
 
 // A router that grants what it likes: the lease that comes back isn't the one
 // asked for, and half of it counts.
-func TestUPnPMiniupnpdRenew(t *testing.T) {
+func TestLabUPnPRenew(t *testing.T) {
 	nat := lab.NewNAT(t)
 	nat.Gateway.ServeUPnP(lab.UPnP{})
 	m := &memory{}
