@@ -33,11 +33,11 @@ LAB_PACKAGES = $(shell $(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestI
 .PHONY: test lab lint fmt bench fuzz packages lab-packages
 
 test: packages
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -timeout 20m $(TESTFLAGS) ./...
 
 lab: export BTPLAN_LAB = required
 lab: packages
-	$(GO) test -count=1 $(TESTFLAGS) $(LAB_PACKAGES)
+	$(GO) test -timeout 20m -count=1 $(TESTFLAGS) $(LAB_PACKAGES)
 
 lint:
 	$(LINT) run

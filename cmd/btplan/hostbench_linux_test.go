@@ -13,7 +13,9 @@ import (
 // firewall: its own commands for reading all of it; and for a change, from the
 // comparison with what was planned from.
 var hostFloors = map[string]struct{ read, change string }{
-	"nftables": {"nft -j list ruleset", "nft -j list table inet btplanhost_home; nft list table inet btplanhost_home; nft 'add table inet floor; delete table inet floor'"},
+	// Listed without elements, and then what is ours with them: other people's
+	// sets may hold a hundred thousand.
+	"nftables": {"nft -j -t list ruleset; nft -j list table inet btplanhost_home", "nft -j list table inet btplanhost_home; nft list table inet btplanhost_home; nft 'add table inet floor; delete table inet floor'"},
 	"iptables": {
 		"iptables-save; ip6tables-save",
 		"iptables-save; ip6tables-save; for v in ip ip6; do printf '*filter\n:FLOOR - [0:0]\n-X FLOOR\nCOMMIT\n' | ${v}tables-restore -w --noflush; done",

@@ -291,7 +291,15 @@ func TestLabReboot(t *testing.T) {
 	boot()
 	c.reaches(c.Client, "tcp", "6881", "seedbox from "+lab.ClientWAN)
 
-	c.must(0, "Destroy complete!", "destroy", "-auto-approve")
+	// What was flushed, but is still saved, is told.
+	c.Gateway.Run("nft", "-f", "/etc/nftables.conf")
+	c.must(0, "No changes.", "plan", "-destroy", "-detailed-exitcode")
+	c.must(0, "Rules that are gone come back at the next boot", "destroy", "-auto-approve")
+	c.must(0, "Apply complete!", "apply", "-auto-approve")
+	_, out := c.exec("-chdir="+c.dir, "destroy", "-auto-approve")
+	if !strings.Contains(out, "Destroy complete!") || strings.Contains(out, "Warning") {
+		t.Errorf("destroy said:\n%s", out)
+	}
 	if after := etc(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 	}

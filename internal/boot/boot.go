@@ -156,3 +156,15 @@ func (b State) Problems(noun string) []providers.Problem {
 		Detail:  fmt.Sprintf("The %s has none of what btplan knows to run a script at boot: systemd, OpenRC's /etc/local.d, or an /etc/rc.local. After a reboot, apply again. If /etc/rc.local would be run here, make an empty one.", noun),
 	}}
 }
+
+// Returning tells of a device that holds nothing of ours any more, but will run
+// the script at its next boot.
+func (s Script) Returning(now State, noun string) []providers.Problem {
+	if !now.enabled || now.sum == "missing" {
+		return nil
+	}
+	return []providers.Problem{{
+		Summary: "Rules that are gone come back at the next boot",
+		Detail:  fmt.Sprintf("The %s holds no rule of this project, but %s, which it runs at boot, makes those that were there last. btplan apply writes it anew; if none are wanted any more, run btplan destroy after that.", noun, s.path()),
+	}}
+}

@@ -86,7 +86,7 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 	for i, d := range devices {
 		changing.do(func() {
 			if ctx.Err() == nil && !e.stopped.Load() {
-				known[i] = d.reading.Problems
+				known[i] = slices.Concat(d.reading.Problems, d.advised)
 				outcomes[i] = e.applyDevice(ctx, d, pending[d.addr])
 			}
 		})

@@ -24,6 +24,7 @@ type device struct {
 	wanted  []plan.Wanted // in the device's own shape
 	reading *providers.Reading
 	readErr error
+	advised []providers.Problem // what it said of the plan
 }
 
 func (d *device) close() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,15 @@ type leasing struct {
 	*fake
 	advised, estimated []plan.Change
 	takes              time.Duration
+	seen               []providers.Problem
+}
+
+func (l *leasing) Read(ctx context.Context) (*providers.Reading, error) {
+	reading, err := l.fake.Read(ctx)
+	if err == nil {
+		reading.Problems = l.seen
+	}
+	return reading, err
 }
 
 func (l *leasing) Advise(changes []plan.Change) []providers.Problem {
@@ -177,10 +187,14 @@ func TestForesee(t *testing.T) {
 	if got := e.Estimate(&plan.Plan{}); got != 0 {
 		t.Errorf("nothing takes %s", got)
 	}
-	// Nothing to do: nothing to say.
-	if _, diags := e.Apply(t.Context(), p); diags.HasErrors() {
+	// What was said beforehand is not said once more.
+	a := devices["a"]
+	a.seen = append(a.Advise(a.advised), providers.Problem{Summary: "New"})
+	if _, diags := e.Apply(t.Context(), p); len(diags) != 1 || diags[0].Summary != "gateway.a: New" {
 		t.Fatal(diags)
 	}
+	a.seen = nil
+	// Nothing to do: nothing to say.
 	if _, diags := e.plan(t.Context()); len(diags) > 0 {
 		t.Errorf("said %v", diags)
 	}

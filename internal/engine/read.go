@@ -50,7 +50,7 @@ func (e *Engine) readDiagnostics() hcl.Diagnostics {
 }
 
 // problemDiagnostics tells of problems on a device, but for those that were
-// told already.
+// told already. Extra is the device's plan.Addr, with which the summary begins.
 func (e *Engine) problemDiagnostics(d *device, problems, known []providers.Problem) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, p := range problems {
@@ -62,6 +62,7 @@ func (e *Engine) problemDiagnostics(d *device, problems, known []providers.Probl
 			Summary:  fmt.Sprintf("%s: %s", d.addr, p.Summary),
 			Detail:   p.Detail,
 			Subject:  e.declRange(d, p.Owner).Ptr(),
+			Extra:    d.addr,
 		})
 	}
 	return diags

@@ -24,7 +24,8 @@ func (e *Engine) review(p *plan.Plan) hcl.Diagnostics {
 		}
 		changes := changesOn(d.addr, pending)
 		if advising, can := d.Device.(providers.Advising); can && len(changes) > 0 {
-			warnings = append(warnings, e.problemDiagnostics(d, advising.Advise(changes), d.reading.Problems)...)
+			d.advised = advising.Advise(changes)
+			warnings = append(warnings, e.problemDiagnostics(d, d.advised, d.reading.Problems)...)
 		}
 	}
 	return append(errs, warnings...)

@@ -102,7 +102,7 @@ func (d *Device) Make(ctx context.Context, c Change) (m *Made, out []byte, err e
 	var exit *remote.ExitError
 	switch {
 	case errors.As(err, &interrupted) && d.RevertAfter > 0:
-		err = providers.Flag(fmt.Errorf("nobody knows how far the change got: %w. If it was made, the %s takes it back by itself, and %s later everything is as before", err, d.Noun, d.RevertAfter), providers.ErrRolledBack)
+		err = providers.Flag(fmt.Errorf("%w. What was changed the %s takes back by itself: %s after the change it is as it was before. Run btplan plan then, to see", err, d.Noun, d.RevertAfter), providers.ErrRolledBack)
 	case errors.As(err, &exit) && exit.Code == ExitChanged:
 		err = ErrChanged
 	}
@@ -182,21 +182,8 @@ func (d *Device) Explain(err error) error {
 		return fmt.Errorf("somebody else is in the middle of a change of this %[1]s, and does not come to an end, so nothing was done: run btplan again when they are done. If nobody is, fuser "+script.LockFile+" tells on the %[1]s which process has the lock (%[2]w)", d.Noun, err)
 	case exit.Code == 127:
 		return fmt.Errorf("a program that was there is not on the %s any more: %w", d.Noun, err)
-	case ForRootOnly(exit.Stderr):
-		return fmt.Errorf("%s: %w", RootOnly, err)
+	case script.ForRootOnly(exit.Stderr):
+		return fmt.Errorf("%s: %w", script.RootOnly, err)
 	}
 	return err
-}
-
-// RootOnly says what to do about a lack of rights.
-const RootOnly = "the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block"
-
-// ForRootOnly says whether a program has complained of a lack of rights.
-func ForRootOnly(says string) bool {
-	for _, s := range []string{"Operation not permitted", "Permission denied", "must be root", "need to be root"} {
-		if strings.Contains(says, s) {
-			return true
-		}
-	}
-	return false
 }

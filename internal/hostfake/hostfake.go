@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package hostfake plays, for tests, computers that can't run where tests do:
 // the firewall of a Windows or a Mac, with the programs that change it, behind
 // whatever SSH server the test starts. What they print and refuse is written
@@ -59,6 +61,9 @@ type machine struct {
 // hold waits until nobody else works on the machine. The lock goes with the
 // process.
 func (m *machine) hold() {
+	if m.lock != nil {
+		return
+	}
 	var err error
 	if m.lock, err = os.OpenFile(m.path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err == nil {
 		err = syscall.Flock(int(m.lock.Fd()), syscall.LOCK_EX)

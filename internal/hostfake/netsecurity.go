@@ -1,3 +1,5 @@
+//go:build unix
+
 package hostfake
 
 import (
@@ -38,7 +40,7 @@ func powershell(m *machine, args []string) int {
 			fail(fmt.Sprintf("the standard input has the byte %#x, which a code page may change", c))
 		}
 	}
-	script, data, found := strings.Cut(string(stdin), "\n#data\n")
+	script, data, found := strings.Cut(string(stdin), "\n:data\n")
 	if !found || fmt.Sprintf("%x", sha256.Sum256([]byte(script))) != windowsScriptHash {
 		fail("this is not the script that is played here. Where windows.ps1 was changed, see to it that netsecurity.go does the same, and note its hash there: " + fmt.Sprintf("%x", sha256.Sum256([]byte(script))))
 	}
@@ -57,6 +59,11 @@ func powershell(m *machine, args []string) int {
 type exitCode int
 
 func (c exitCode) Error() string { return "exit " + strconv.Itoa(int(c)) }
+
+// complaint is what a cmdlet says when it fails, and its FullyQualifiedErrorId.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
 
 // checkEncoded sees that -EncodedCommand is Base64 of UTF-16.
 func checkEncoded(encoded string) error {
@@ -172,19 +179,22 @@ func (s *WindowsState) digest() string {
 func (s *WindowsState) index(name string) (int, error) {
 	i := slices.IndexFunc(s.Rules, func(r Rule) bool { return r.Name == name })
 	if i < 0 {
-		return 0, fmt.Errorf("No MSFT_NetFirewallRule objects found with property 'InstanceID' equal to '%s'. [CmdletizationQuery_NotFound_InstanceID,Get-NetFirewallRule]", name)
+		return 0, complaint("No MSFT_NetFirewallRule objects found with property 'InstanceID' equal to '" + name + "'. [CmdletizationQuery_NotFound_InstanceID,Get-NetFirewallRule]")
 	}
 	return i, nil
 }
 
 // add plays New-NetFirewallRule.
 func (s *WindowsState) add(m *machine, r Rule) error {
+	if s.Limited {
+		return complaint("Zugriff verweigert [Windows System Error 5,New-NetFirewallRule]")
+	}
 	if _, err := s.index(r.Name); err == nil {
-		return errors.New("Cannot create a file when that file already exists. [Windows System Error 183,New-NetFirewallRule]")
+		return complaint("Cannot create a file when that file already exists. [Windows System Error 183,New-NetFirewallRule]")
 	}
 	for _, p := range r.LocalPort {
 		if !isPorts(p) {
-			return errors.New("The port is invalid. [HRESULT 0x80070057,New-NetFirewallRule]")
+			return complaint("The port is invalid. [HRESULT 0x80070057,New-NetFirewallRule]")
 		}
 	}
 	var err error
@@ -241,7 +251,7 @@ func storedAddresses(list []string) ([]string, error) {
 		p, err := netip.ParsePrefix(text)
 		switch {
 		case err != nil || p.Bits() == 0:
-			return nil, errors.New("The address is invalid. Addresses may be specified as IP addresses, ranges, or subnets. [HRESULT 0x80070057,New-NetFirewallRule]")
+			return nil, complaint("The address is invalid. Addresses may be specified as IP addresses, ranges, or subnets. [HRESULT 0x80070057,New-NetFirewallRule]")
 		case p.IsSingleIP():
 			out = append(out, p.Addr().String())
 		case p.Addr().Is4():

@@ -1,3 +1,5 @@
+//go:build unix
+
 package hostfake
 
 import (
@@ -26,7 +28,8 @@ func netsh(m *machine, args []string) int {
 			break
 		}
 	}
-	text, code := "", 0
+	var text string
+	code := 0
 	switch strings.Join(words, " ") {
 	case "advfirewall firewall show rule verbose":
 		text = s.showRules(options)

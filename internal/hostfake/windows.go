@@ -1,3 +1,5 @@
+//go:build unix
+
 package hostfake
 
 import (
@@ -22,6 +24,7 @@ type Windows struct {
 
 // WindowsState is what a Windows has, as [Windows.Edit] shows it.
 type WindowsState struct {
+	Limited  bool   // who is logged in is no administrator
 	NoModule bool   // PowerShell has no module NetSecurity, as before Windows 8
 	Language string // of netsh: "" is English, "de" German
 	Networks []string

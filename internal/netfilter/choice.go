@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/btplan/btplan/internal/guarded"
+	"github.com/btplan/btplan/internal/script"
 )
 
 // Choice is which packet filter is to hold our rules.
@@ -62,7 +62,7 @@ func (f *Facts) Home(names Names, asked Choice, kinds []Kind) (*Table, *Chains, 
 	case len(homes) > 1:
 		return nil, nil, fmt.Errorf("the %s holds rules of the project %s twice, as %s and as %s. Remove one of them by hand, then apply again", f.words.Device, names.Project, homes[0], homes[1])
 	case len(homes) == 1 && asked != Auto && asked != is:
-		return nil, nil, fmt.Errorf("%s is set, but the %s holds the rules of the project %s with %s, as %s. Set %s, run btplan destroy, then set %s and apply",
+		return nil, nil, fmt.Errorf("the block says %s, but the %s holds the rules of the project %s with %s, as %s. Set %s, run btplan destroy, then set %s and apply",
 			f.words.set(asked), f.words.Device, names.Project, is, homes[0], f.words.set(is), strconv.Quote(string(asked)))
 	case home != nil:
 		return nil, home, nil
@@ -78,8 +78,9 @@ func (f *Facts) Home(names Names, asked Choice, kinds []Kind) (*Table, *Chains, 
 // what could not be listed is not nothing.
 func (f *Facts) unread(asked Choice) error {
 	x := f.x[0]
-	if says := x.says + f.nftSays; f.Ruleset == nil && guarded.ForRootOnly(says) || guarded.ForRootOnly(x.says) {
-		return fmt.Errorf("%s. The %s says: %s", guarded.RootOnly, f.words.Device, says)
+	if says := strings.TrimSpace(x.says + "\n" + f.nftSays); f.Ruleset == nil && script.ForRootOnly(says) || script.ForRootOnly(x.says) {
+		first, _, _ := strings.Cut(says, "\n")
+		return fmt.Errorf("%s. The %s says: %s", script.RootOnly, f.words.Device, first)
 	}
 	if _, there := x.commands[Legacy]; there && x.saves[Legacy] == nil {
 		return fmt.Errorf("the rules of iptables-legacy can't be listed: %s", x.says)

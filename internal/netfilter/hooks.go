@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/btplan/btplan/internal/nft"
 )
 
 // Hooks are what our rules need in the chains of others that may drop their
@@ -44,6 +46,19 @@ func (f *Facts) Hooks(names Names, home *Chains, ways ...Way) (Hooks, error) {
 func (hs Hooks) Needed(way Way, six bool) bool {
 	return slices.ContainsFunc(hs.nft, func(h nftHook) bool { return h.way == way && h.needed && h.sees(six) }) ||
 		slices.ContainsFunc(hs.iptables, func(h iptablesHook) bool { return h.way == way && h.needed && h.on.Six == six })
+}
+
+// Before gives the chains of nftables on a way that come before a priority and
+// may drop packets of these IP versions. A mark that is set at that priority
+// comes too late for the hooks in them.
+func (hs Hooks) Before(way Way, priority int, versions Versions) []nft.Chain {
+	var out []nft.Chain
+	for _, h := range hs.nft {
+		if h.way == way && h.needed && h.serves(versions) && h.chain.Priority < priority {
+			out = append(out, h.chain)
+		}
+	}
+	return out
 }
 
 // drift says which hook is not as it has to be.

@@ -48,6 +48,13 @@ func (r Reading) nft() string {
 	peers := ""
 	if r.Peers {
 		peers = `
+		case $ruleset in
+		*'"name": "` + r.Names.table + `'*'"name": "` + r.Names.table + `'*) peers=yes ;;
+		*'"` + own.Name + `"'*) peers= ;;
+		*'"` + r.Names.table + `'*) peers=yes ;;
+		*) peers= ;;
+		esac
+		[ -z "$peers" ] ||
 		for name in $(printf '%s\n' "$ruleset" | grep -o '"` + r.Names.table + `[A-Za-z0-9_-]*"' | sort -u); do
 			name=${name#?} name=${name%?}
 			[ $name != ` + own.Name + ` ] || continue

@@ -14,7 +14,7 @@ type Verdict struct {
 	Match
 	Accepts bool   // else it drops or rejects
 	Chain   string // where it is: "chain input of table inet filter"
-	Rule    string // and which it is there
+	Rule    string // which it is there: "handle 7", or as iptables-save prints it
 }
 
 // Verdicts gives the rules that decide of packets on a way, as far as they can
@@ -124,9 +124,9 @@ func chainVerdicts(on Program, t iptables.Table, builtIn string) iter.Seq[Verdic
 				continue
 			}
 			seen = append(seen, name)
-			for i, r := range c.Rules {
+			for _, r := range c.Rules {
 				m, whole := MatchOf(r, on.Six)
-				v := Verdict{Match: m, Chain: fmt.Sprintf("chain %s of table %s of %s", name, t.Name, on.Command), Rule: fmt.Sprintf("number %d", i+1)}
+				v := Verdict{Match: m, Chain: fmt.Sprintf("chain %s of table %s of %s", name, t.Name, on.Command), Rule: r.String()}
 				switch target := r.Target(); target {
 				case "ACCEPT":
 					v.Accepts = true

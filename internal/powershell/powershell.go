@@ -37,7 +37,7 @@ func encode(script string) string {
 }
 
 // dataLine ends a script.
-const dataLine = "\n#data\n"
+const dataLine = "\n:data\n"
 
 // Input is a script and, as JSON, the data that it gets as its first argument.
 // The script has to be ASCII; a failure of JSON's is the caller's mistake. Both
@@ -49,7 +49,7 @@ func Input(script string, data any) []byte {
 	}
 	text := strings.TrimSuffix(script, "\n") + dataLine
 	if strings.Count(text, dataLine) > 1 || strings.IndexFunc(text, func(r rune) bool { return r > '~' }) >= 0 {
-		panic("powershell: a script is ASCII, and has no line #data")
+		panic("powershell: a script is ASCII, and has no line :data")
 	}
 	return append([]byte(text), ascii(encoded)...)
 }

@@ -19,8 +19,8 @@ func TestCommand(t *testing.T) {
 
 // Whatever is in the data, it comes out as it went in, and as one line of ASCII.
 func TestInput(t *testing.T) {
-	data := []string{"é", "\U0001F980", "'; Remove-Item x #", "\n#data\n", "\u2028\x7f", `"$(x)"`}
-	script, line, found := strings.Cut(string(Input("exit 0\n", data)), "\n#data\n")
+	data := []string{"é", "\U0001F980", "'; Remove-Item x #", "\n:data\n", "\u2028\x7f", `"$(x)"`}
+	script, line, found := strings.Cut(string(Input("exit 0\n", data)), "\n:data\n")
 	if !found || script != "exit 0" {
 		t.Errorf("the script is %q", script)
 	}
@@ -33,7 +33,7 @@ func TestInput(t *testing.T) {
 	if err := json.Unmarshal([]byte(line), &got); err != nil || strings.Join(got, "|") != strings.Join(data, "|") {
 		t.Errorf("got %q, %v", got, err)
 	}
-	for _, bad := range []string{"'é'", "a\n#data\nb"} {
+	for _, bad := range []string{"'é'", "a\n:data\nb"} {
 		func() {
 			defer func() {
 				if recover() == nil {

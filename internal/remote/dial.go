@@ -113,7 +113,8 @@ func (rt *route) dialError(ctx, dialCtx context.Context, err error) error {
 		return explain(err, "there is no host named %q: check the host of the ssh block, or write the IP address", host)
 	case errors.As(err, &dns):
 		return explain(err, "the name %q could not be looked up (%s): try again, or write the IP address", host, printable(dns.Err))
-	case dialCtx.Err() != nil:
+	// The dialler's own clock may be a moment ahead of the context's.
+	case dialCtx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		return explain(os.ErrDeadlineExceeded, "no answer from %s within %s: is it switched on, its address right, and no firewall in between? The ssh block's timeout gives it more time", rt.address(), rt.Timeout)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return explain(err, "there is no route to %s: check the address and this computer's network", host)

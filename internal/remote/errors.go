@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -55,7 +57,14 @@ type InterruptedError struct {
 }
 
 func (e *InterruptedError) Error() string {
-	return fmt.Sprintf("the script on %s was cut short: %s. How much of it was done is not known", e.Target, e.Err)
+	why := e.Err.Error()
+	switch {
+	case errors.Is(e.Err, context.DeadlineExceeded):
+		why = "it did not end in time"
+	case errors.Is(e.Err, context.Canceled):
+		why = "btplan was stopped"
+	}
+	return fmt.Sprintf("the script on %s was cut short: %s. How much of it was done is not known", e.Target, why)
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }

@@ -1,10 +1,12 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -30,6 +32,8 @@ func TestMessages(t *testing.T) {
 		&ExitError{Target: edge, Code: 1, Stderr: "\n  nft: \x1b[31msyntax error\u202e\nline 2"},
 		&ExitError{Target: Target{Local: true}, Code: 137, Signal: "KILL"},
 		&InterruptedError{Target: edge, Err: errFlood},
+		&InterruptedError{Target: edge, Err: context.DeadlineExceeded},
+		&InterruptedError{Target: edge, Err: fmt.Errorf("killed: %w", context.Canceled)},
 		&UnreachableError{Target: six, Err: errClosed},
 		&SudoError{User: "admin", Stderr: "sudo: a password is required\n"},
 		&SudoError{User: "admin", Missing: true, Stderr: "sh: sudo: not found\n"},
@@ -48,6 +52,7 @@ func TestMessages(t *testing.T) {
 		&UnknownHostError{Target: inner, Shown: shown, Files: []string{"/home/a/.ssh/known_hosts"}},
 		&ChangedKeyError{Target: inner, Shown: shown, Known: []HostKey{known}},
 		&InterruptedError{Target: edge, Err: &silentError{edge, 45 * time.Second}},
+		route.dialError(t.Context(), t.Context(), &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}),
 		route.dialError(t.Context(), t.Context(), &ssh.OpenChannelError{Reason: ssh.Prohibited, Message: "open failed"}),
 		route.dialError(t.Context(), t.Context(), &ssh.OpenChannelError{Reason: ssh.ConnectionFailed, Message: "No route to host"}),
 	}

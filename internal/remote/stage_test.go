@@ -80,7 +80,7 @@ func TestRefusedDialIsRetried(t *testing.T) {
 	}{
 		{1, refusal, 2, ""},
 		{2, refusal, 2, "refused the connection"},
-		{1, os.ErrDeadlineExceeded, 1, "no connection to"},
+		{1, os.ErrDeadlineExceeded, 1, "no answer from"},
 	} {
 		s := newServer(t).start()
 		p := newTestPool(t, s.here)

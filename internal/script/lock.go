@@ -1,6 +1,9 @@
 package script
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // LockFile is what the lock is on: flock(2), held by the script that changes
 // the device and by what it runs. It goes with the last of them, however they
@@ -63,3 +66,13 @@ func tryLock(flock string, patience int) string {
 var SharedLock = `if [ -d ` + ChangesDir + ` ] && [ -r ` + LockFile + ` ] && command -v flock >/dev/null; then
 	exec 9<` + LockFile + `
 ` + tryLock("flock -ns", readPatience) + "fi\n"
+
+// LockSection is the commands that print what CanLock reads, as the section
+// "lock". They start no program, and make no file.
+const LockSection = `section lock
+if command -v flock >/dev/null; then echo flock; fi
+`
+
+// CanLock says, by that section, whether the device has the program that takes
+// the lock.
+func CanLock(section []byte) bool { return len(bytes.TrimSpace(section)) > 0 }

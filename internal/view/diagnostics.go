@@ -2,15 +2,17 @@ package view
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/btplan/btplan/plan"
 	"github.com/hashicorp/hcl/v2"
 )
 
 // Diagnostics prints errors and warnings as text, to o.Err.
 func Diagnostics(o Options, diags hcl.Diagnostics, files Files) {
-	diags = prepared(diags)
+	diags = gathered(prepared(diags))
 	if o.CompactWarnings && !diags.HasErrors() {
 		writeCompactWarnings(o, diags)
 		return
@@ -49,6 +51,39 @@ func prepared(diags hcl.Diagnostics) hcl.Diagnostics {
 	return slices.CompactFunc(out, func(a, b *hcl.Diagnostic) bool {
 		return compareDiagnostics(a, b) == 0 && a.Severity == b.Severity
 	})
+}
+
+// gathered tells a warning that goes for several devices once, at the place of
+// the first.
+func gathered(diags hcl.Diagnostics) hcl.Diagnostics {
+	type warning struct{ says, detail string } // as of any device
+	told := map[warning]*hcl.Diagnostic{}
+	devices := map[warning][]plan.Addr{}
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		if device, is := d.Extra.(plan.Addr); is && d.Severity == hcl.DiagWarning {
+			w := warning{strings.TrimPrefix(d.Summary, Printable(device.String())), d.Detail}
+			// One device with the same warning twice has it from two blocks.
+			if !slices.Contains(devices[w], device) {
+				devices[w] = append(devices[w], device)
+				if told[w] != nil {
+					continue
+				}
+				told[w] = d
+			}
+		}
+		out = append(out, d)
+	}
+	for w, d := range told {
+		first, others := devices[w][0], devices[w][1:]
+		if len(others) == 0 {
+			continue
+		}
+		slices.SortFunc(others, plan.Addr.Compare)
+		d.Summary = fmt.Sprintf("%s and %d more%s", Printable(first.String()), len(others), w.says)
+		d.Detail += "\n\nThe same goes for " + Printable(listed(others)) + "."
+	}
+	return out
 }
 
 func compareDiagnostics(a, b *hcl.Diagnostic) int {

@@ -2,9 +2,11 @@ package view
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
+	"github.com/btplan/btplan/plan"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"golang.org/x/tools/txtar"
@@ -28,6 +30,16 @@ func TestDiagnostics(t *testing.T) {
 			{Severity: hcl.DiagError, Summary: "No such file", Detail: "open x: no such file."},
 			{Severity: hcl.DiagError, Summary: "Elsewhere", Detail: "In a file that is not at hand.", Subject: &hcl.Range{Filename: "other.btp.hcl", Start: hcl.Pos{Line: 3, Column: 1, Byte: 30}}},
 		}
+		var many hcl.Diagnostics
+		for _, n := range []int{0, 1, 10, 2} {
+			edge := plan.Addr{Block: plan.BlockGateway, Name: "edge", Key: plan.NumKey(n)}
+			for _, says := range []string{"Forwarding is off", fmt.Sprintf("No route to 192.168.1.%d", n/10)} {
+				many = append(many, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: edge.String() + ": " + says, Detail: "Turn it on.", Subject: &second, Extra: edge})
+			}
+		}
+		twice := *many[0] // of one device, by another block
+		twice.Subject = &first
+		many = append(many, &twice)
 		show := func(o Options, diags hcl.Diagnostics) []byte {
 			var out, err bytes.Buffer
 			o.Out, o.Err = &out, &err
@@ -38,6 +50,8 @@ func TestDiagnostics(t *testing.T) {
 			{Name: "text", Data: show(Options{}, all)},
 			{Name: "narrow, in colour", Data: show(Options{ErrColor: true, Width: 20}, hcl.Diagnostics{warning})},
 			{Name: "compact", Data: show(Options{CompactWarnings: true}, hcl.Diagnostics{warning, warning})},
+			{Name: "of several devices", Data: show(Options{}, many)},
+			{Name: "of several devices, compact", Data: show(Options{CompactWarnings: true}, many)},
 			{Name: "compact with an error", Data: show(Options{CompactWarnings: true}, hcl.Diagnostics{warning, failed})},
 			{Name: "lines", Data: show(Options{JSON: true}, all)},
 			{Name: "validation.json", Data: ValidationJSON(all, files)},

@@ -65,12 +65,14 @@ func summary(c plan.Counts) string {
 }
 
 // unread says which devices a plan knows nothing of.
-func unread(devices []plan.Addr) string {
+func unread(devices []plan.Addr) string { return listed(devices) + " could not be read." }
+
+func listed(devices []plan.Addr) string {
 	var names []string
 	for _, d := range devices {
 		names = append(names, d.String())
 	}
-	return strings.Join(names, ", ") + " could not be read."
+	return strings.Join(names, ", ")
 }
 
 // writeFound tells what there is on the devices besides what a plan is about:

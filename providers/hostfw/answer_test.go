@@ -117,6 +117,9 @@ func TestDetect(t *testing.T) {
 		"ufw":                                 {"\x1eufw-conf\nENABLED=yes\n", ""},
 		"firewalld":                           {"\x1eufw-conf\nENABLED=no\n\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n\x1dpolicy a\na{sv} 0\n", ""},
 		"no ufw at all, and an old firewalld": {"\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n", "since 0.9"},
+		"nftables":                            {string(answer(t, "nftables")), ""},
+		"iptables":                            {string(answer(t, "iptables")), ""},
+		"a ufw that was turned on later":      {"\x1eufw-conf\nENABLED=yes\n" + string(answer(t, "nftables")), "the rules of this project are in nftables, from before"},
 		"firewalld in trouble":                {"\x1efirewalld\n\x1dstate now\ns \"FAILED\"\n", `its state is "s FAILED"`},
 	} {
 		t.Run(name, func(t *testing.T) {

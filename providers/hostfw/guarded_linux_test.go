@@ -27,8 +27,8 @@ func TestLabPacketFilterDenials(t *testing.T) {
 		"nft, another state":  {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6881 ct state new limit rate over 5/second drop", ""},
 		"nft, jumped to": {nftDrop, "nftables", "nft 'add chain inet filter shut; add rule inet filter shut tcp dport 6881-7000 drop; insert rule inet filter input jump shut'",
 			"of chain shut of table inet filter"},
-		"iptables, broader":        {iptablesDrop("legacy"), "iptables", "iptables-legacy -I INPUT -p tcp -m multiport --dports 80,6885 -j DROP", "rule number 1 of chain INPUT of table filter of iptables-legacy"},
-		"iptables, the very ports": {iptablesDrop("legacy"), "iptables", "ip6tables-legacy -I INPUT -p tcp --dport 6885 -j REJECT", "refused: A rule shuts these ports. Rule number 1 of chain INPUT of table filter of ip6tables-legacy"},
+		"iptables, broader":        {iptablesDrop("legacy"), "iptables", "iptables-legacy -I INPUT -p tcp -m multiport --dports 80,6885 -j DROP", "rule -A INPUT -p tcp -m multiport --dports 80,6885 -j DROP of chain INPUT of table filter of iptables-legacy"},
+		"iptables, the very ports": {iptablesDrop("legacy"), "iptables", "ip6tables-legacy -I INPUT -p tcp --dport 6885 -j REJECT", "refused: A rule shuts these ports. Rule -A INPUT -p tcp -m tcp --dport 6885 -j REJECT --reject-with icmp6-port-unreachable of chain INPUT of table filter of ip6tables-legacy"},
 		"iptables, seen by nft":    {iptablesDrop("nft"), "nftables", "iptables-nft -I INPUT -p tcp --dport 6881:6889 -j DROP", "refused: A rule shuts these ports"},
 		"iptables, everything":     {iptablesDrop("nft"), "nftables", "iptables-nft -A INPUT -j REJECT", ""},
 	} {

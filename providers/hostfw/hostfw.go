@@ -37,7 +37,7 @@ func typeOf(name string, among []kind) providers.Type {
 	return providers.Type{
 		Name:   name,
 		Remote: true,
-		Spec:   hcldec.ObjectSpec{"revert_after": guarded.RevertAfter(noun)},
+		Spec:   hcldec.ObjectSpec{"revert_after": guarded.RevertAfter(noun), "program": noProgram(name)},
 		Open: func(s providers.Settings) (providers.Device, error) {
 			return newDevice(name, among, s), nil
 		},

@@ -229,7 +229,7 @@ func (m *macos) live() []plan.Live {
 func (m *macos) foreign() []plan.Live {
 	var out []plan.Live
 	for _, r := range m.main {
-		if r.block || r.ports == nil || r.narrow {
+		if r.block || r.ports == nil || r.narrow || r.vague {
 			continue
 		}
 		for _, rule := range r.rules() {
@@ -253,7 +253,7 @@ func (m *macos) foreign() []plan.Live {
 func (m *macos) overridden(rules []plan.Rule) []string {
 	var names []string
 	for _, b := range m.main {
-		if b.block && !(b.quick && b.early) && slices.ContainsFunc(rules, b.meets) {
+		if b.block && (!b.quick || !b.early) && slices.ContainsFunc(rules, b.meets) {
 			names = append(names, fmt.Sprintf("%q", b.text))
 		}
 	}
@@ -272,7 +272,7 @@ func (m *macos) refuse(rules []plan.Rule) *providers.Problem {
 					Summary: "A rule shuts these ports",
 					Detail:  fmt.Sprintf("pf has the rule %q, which is for these very ports (%s). btplan does not open what someone has shut on purpose: take that rule out of /etc/pf.conf, or choose other ports.", b.text, r),
 				}
-			case b.quick && b.early:
+			case b.quick && b.early && !b.vague && !b.narrow:
 				return &providers.Problem{
 					Summary: "A rule stands before btplan's",
 					Detail:  fmt.Sprintf("pf has the rule %q, which shuts ports of %s before pf comes to the anchors of com.apple, in which btplan's rules are. Move it behind that anchor in /etc/pf.conf, or take quick off it.", b.text, r),

@@ -152,6 +152,7 @@ type pfRule struct {
 	quick    bool
 	early    bool // it stands before the anchors of com.apple
 	narrow   bool // it is for some interfaces or local addresses only
+	vague    bool // it is for ports that can't be told, such as some by name
 	protocol string
 	sources  []netip.Prefix
 	ports    *plan.PortRange // nil: all
@@ -212,11 +213,14 @@ func parsePFRule(line string) (r pfRule, inbound bool) {
 			r.narrow = r.narrow || next(i) != "any"
 		case "port":
 			ports, ok := pfPorts(words[i+1:])
-			if !to || !ok {
-				r.narrow = true // the sender's port, or something of which we know no more
-				continue
+			switch {
+			case !to:
+				r.narrow = true // the sender's port
+			case !ok:
+				r.vague = true
+			default:
+				r.ports = &ports
 			}
-			r.ports = &ports
 		}
 	}
 	sources, known := pfSource(inet, from)

@@ -55,8 +55,9 @@ type packetFilter struct {
 	choice  netfilter.Choice
 	facts   *netfilter.Facts
 	boot    boot.State
-	others  []opening // among ours, but not ours
-	next    string    // names the writing that a change makes
+	decide  map[plan.Kind][]netfilter.Verdict // rules of others, by the kind of ours that they bear on
+	others  []opening                         // among ours, but not ours
+	next    string                            // names the writing that a change makes
 }
 
 // home is our table or our chains.
@@ -101,6 +102,10 @@ func readPacketFilter(reading netfilter.Reading, p script.Printed) (*holding, er
 	u := &packetFilter{project: reading.Names.Project, facts: f, boot: boot.Parse(p["boot"]), next: guarded.NewGeneration()}
 	if err := u.find(reading); err != nil {
 		return nil, err
+	}
+	u.decide = map[plan.Kind][]netfilter.Verdict{
+		plan.Allow:    slices.Collect(f.Verdicts(netfilter.Input)),
+		plan.Outbound: slices.Collect(f.Verdicts(netfilter.Output)),
 	}
 	list, drift, err := u.read(f)
 	if err != nil {

@@ -10,18 +10,14 @@ import (
 	"github.com/btplan/btplan/providers"
 )
 
-// ways are those by which the packets of each kind of rule come that are the
-// first of a connection.
-var ways = map[plan.Kind]netfilter.Way{plan.Allow: netfilter.Input, plan.Outbound: netfilter.Output}
-
 // foreign gives the rules of others, and of other projects, that let packets in
 // from everywhere on the machine's networks, or out. What is for one interface
 // opens no port to the Internet, and is left out.
 func (u *packetFilter) foreign(names netfilter.Names) []plan.Live {
 	out := u.otherProjects(names)
 	seen := map[string]bool{}
-	for kind, way := range ways {
-		for v := range u.facts.Verdicts(way) {
+	for kind, verdicts := range u.decide {
+		for _, v := range verdicts {
 			if !v.Accepts || len(v.In) > 0 || kind == plan.Outbound && len(v.From) > 0 {
 				continue
 			}
@@ -45,7 +41,7 @@ func (u *packetFilter) foreign(names netfilter.Names) []plan.Live {
 // firewall is there for.
 func (u *packetFilter) denials(r plan.Rule) []netfilter.Verdict {
 	var out []netfilter.Verdict
-	for v := range u.facts.Verdicts(ways[r.Kind]) {
+	for _, v := range u.decide[r.Kind] {
 		about := len(v.Ports) > 0 || len(v.From) > 0 || len(v.In) > 0 || len(v.Protocols) == 1
 		if !v.Accepts && about && isFor(v.Match, r) {
 			out = append(out, v)

@@ -209,7 +209,7 @@ func (w *windows) Close() error { return nil }
 
 // seen is s as the other back ends have it, without what is for scripts of sh.
 func (s *windowsState) seen() *state {
-	return &state{holding: &holding{active: true, rules: s.rules}, login: s.login}
+	return &state{holding: &holding{active: true, rules: s.rules, problems: s.problems}, login: s.login}
 }
 
 // errWindowsChanged is a firewall that isn't what was planned from.
@@ -229,6 +229,9 @@ func explainWindows(err error) error {
 	}
 	readable := *exit
 	readable.Stderr = powershell.Message(exit.Stderr)
+	if strings.TrimSpace(readable.Stderr) == "" {
+		readable.Stderr = exit.Stdout // where netsh complains
+	}
 	// The message is in the language of the machine, but not its number.
 	if strings.Contains(readable.Stderr, "Windows System Error 5,") {
 		return fmt.Errorf("the firewall may be read and changed by administrators only: log in as one, by an SSH server that gives elevated sessions: %w", &readable)

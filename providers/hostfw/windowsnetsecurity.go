@@ -172,6 +172,9 @@ func (w *windows) foreign(r windowsRule) []plan.Live {
 		return nil // words of Windows' own, such as RPC and LocalSubnet
 	}
 	project, _, _ := plan.ParseMark(r.Display)
+	if project == w.project {
+		project = "" // a copy of one of ours is somebody's
+	}
 	var out []plan.Live
 	for _, rule := range rules {
 		out = append(out, plan.Live{Rule: rule, Project: project, Handle: fmt.Sprintf("rule %q", r.Display)})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -53,4 +54,22 @@ func (w *windows) Advise(changes []plan.Change) []providers.Problem {
 		Summary: "Rules keep packets out",
 		Detail:  fmt.Sprintf("The Windows firewall has rules that block some of the packets to the ports that are to be opened: %s. In Windows a rule that blocks wins over one that allows, so these packets stay out. Change or delete these rules if that is not what you want.", list),
 	}}
+}
+
+// netshTakes is about how long netsh takes for one port, over SSH.
+const netshTakes = 300 * time.Millisecond
+
+// Estimate is about how long changes take where each port is a command of its
+// own; elsewhere they are one command or a few.
+func (w *windows) Estimate(changes []plan.Change) time.Duration {
+	if w.mode != modeICF {
+		return 0
+	}
+	var takes time.Duration
+	for _, c := range changes {
+		if c.Action != plan.NoOp {
+			takes += netshTakes
+		}
+	}
+	return takes
 }

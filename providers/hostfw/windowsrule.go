@@ -194,10 +194,9 @@ func (r windowsRule) flaw() string {
 // windowsBlock is a rule that keeps packets out. In Windows it wins over all
 // rules that let them in.
 type windowsBlock struct {
-	name    string // for people
-	rules   []plan.Rule
-	broad   bool // it may be for more than what rules say
-	program string
+	name  string // for people
+	rules []plan.Rule
+	broad bool // it may be for more than what rules say
 }
 
 // meets says whether b keeps out some packets of r.

@@ -18,7 +18,7 @@ func (g *gateway) readScript() string {
 }
 
 func (g *gateway) readSections() string {
-	return g.reading().Script() + `section network
+	return g.reading().Script() + script.LockSection + `section network
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding /proc/net/route /proc/net/dev 2>/dev/null
 ` + guarded.LoginSection + g.boot().Section()
 }
@@ -33,6 +33,7 @@ func (g *gateway) reading() netfilter.Reading {
 // facts is what a gateway told of itself.
 type facts struct {
 	*netfilter.Facts
+	canLock     bool // as far as the programs go
 	forwarding  bool // net.ipv4.ip_forward
 	forwarding6 bool // net.ipv6.conf.all.forwarding
 	routes      routes
@@ -44,13 +45,14 @@ type facts struct {
 // parseFacts reads what readScript printed.
 func (g *gateway) parseFacts(out []byte) (*facts, error) {
 	sections := script.Parse(out)
-	for _, name := range []string{"network", "login", "boot"} {
+	for _, name := range []string{"lock", "network", "login", "boot"} {
 		if _, ok := sections[name]; !ok {
 			return nil, fmt.Errorf("the gateway's answer is incomplete: it has no section %q", name)
 		}
 	}
 	network := string(sections["network"])
 	f := &facts{
+		canLock:    script.CanLock(sections["lock"]),
 		routes:     parseRoutes(network),
 		interfaces: parseInterfaces(network),
 		login:      guarded.ParseLogin(sections["login"]),

@@ -13,7 +13,13 @@ import (
 // gateway has no program for.
 func (g *gateway) Refuse(changes []plan.Change) *providers.Problem {
 	for _, c := range changes {
-		if c.Action == plan.NoOp || c.After == nil {
+		if c.Action == plan.NoOp {
+			continue
+		}
+		if why := g.refuseNoLock(); why != nil {
+			return why
+		}
+		if c.After == nil {
 			continue
 		}
 		if why := g.refuseIPv6(*c.After); why != nil {
@@ -24,6 +30,16 @@ func (g *gateway) Refuse(changes []plan.Change) *providers.Problem {
 		}
 	}
 	return nil
+}
+
+func (g *gateway) refuseNoLock() *providers.Problem {
+	if g.last.canLock || !g.last.needsLock() {
+		return nil
+	}
+	return &providers.Problem{
+		Summary: "There is no flock on the gateway",
+		Detail:  "Without a lock two changes at once of iptables-nft would mix. Install flock there, of the package util-linux or an applet of busybox; or have nftables hold the rules: backend = \"nftables\".",
+	}
 }
 
 func (g *gateway) refuseIPv6(r plan.Rule) *providers.Problem {

@@ -17,6 +17,10 @@ const (
 	markChain = "MARK"
 )
 
+// markPriority is where the chain of iptables is that leads to markChain:
+// FORWARD of the table mangle (NF_IP_PRI_MANGLE of linux/netfilter_ipv4.h).
+const markPriority = -150
+
 // kinds is our machinery, as in the table of nftables (see machinery), but for
 // the mark: as long as nobody else drops packets, an accept in our own chain
 // does. Only for the chains of other filters are they marked, in the table

@@ -3,6 +3,7 @@ package linuxgw
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,9 +196,8 @@ func TestEarlyDrops(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ours := plan.Live{Rule: forward(t, plan.TCP, "6881-6889", "192.168.1.11:6881"), Owner: plan.Addr{Block: plan.BlockPortRange, Name: "bt"}}
-			s := &state{on: g, holding: &holding{wan: "wan0"}, rules: []plan.Live{ours}}
-			if got := len(s.earlyDrops(&facts{Facts: f})) > 0; got != (want && section == "save-legacy") {
+			s := &state{on: g, holding: &holding{wan: "wan0"}, early: slices.Collect(f.EarlyDrops())}
+			if got := len(s.earlyDrops([]plan.Rule{forward(t, plan.TCP, "6881-6889", "192.168.1.11:6881")})) > 0; got != (want && section == "save-legacy") {
 				t.Errorf("%s: %s: got %t", section, spec, got)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -439,11 +440,7 @@ func TestLabProblems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, p := range reading.Problems {
-				got = append(got, p.Summary)
-			}
-			if strings.Join(got, "; ") != test.want {
+			if got := strings.Join(summaries(reading.Problems), "; "); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -453,20 +450,45 @@ func TestLabProblems(t *testing.T) {
 		nat.Gateway.Sh(`nft 'add table inet raw; add chain inet raw pre { type filter hook prerouting priority raw; }; add rule inet raw pre iifname wan0 udp dport 7000-7010 counter drop; add rule inet raw pre iifname wan0 tcp dport 1-10 drop; add rule inet raw pre fib saddr . iif oif missing drop'
 [ -e /etc/rc.local ] || mv /etc/rc.other /etc/rc.local
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0`)
-		g.make(t,
+		rules := []plan.Rule{
 			forward(t, plan.TCP, "6881", "192.168.78.11:6881"), // on no network
 			forward(t, plan.TCP, "6882", lab.ClientWAN+":6882"),
 			forward(t, plan.UDP, "7005", lab.SeedboxLAN+":7005"),
-			forward(t, plan.TCP, "7006", "["+lab.SeedboxLAN6+"]:7006"))
-		var got []string
-		for _, p := range g.ReadBack().Problems {
-			got = append(got, p.Summary)
+			forward(t, plan.TCP, "7006", "["+lab.SeedboxLAN6+"]:7006"),
 		}
 		want := []string{"IPv6 forwarding is off", "No route to 192.168.78.11", lab.ClientWAN + " is on the wrong side", "UDP ports are dropped early"}
-		if !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
+		advised := g.Advise(g.plan(t, rules...).Pending()[0].Changes)
+		if got := summaries(advised); !slices.Equal(got, want) {
+			t.Errorf("beforehand: got %q, want %q", got, want)
+		}
+		g.make(t, rules...)
+		if got := g.ReadBack().Problems; !slices.Equal(got, advised) {
+			t.Errorf("afterwards: got %q, want %q", got, advised)
+		}
+		if got := g.Advise(g.plan(t).Pending()[0].Changes); got != nil {
+			t.Errorf("before all are removed: got %q", got)
 		}
 		g.make(t)
+	})
+	// A mark that is set too late is none, and only iptables sets it so late.
+	t.Run("a chain of nftables that comes early", func(t *testing.T) {
+		for b, early := range map[netfilter.Choice]bool{netfilter.Nftables: false, netfilter.Iptables: true} {
+			nat := lab.NewNAT(t)
+			nat.Seedbox.Listen("tcp", 6881)
+			nat.Gateway.Sh(clean("nft") + `touch /etc/rc.local
+nft 'add table ip first; add chain ip first f { type filter hook forward priority -200; }; add rule ip first f iifname wan0 ct state new drop'`)
+			g := openInside(t, nat.Gateway, "home", "wan0")
+			g.backend = b
+			g.make(t, forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881"))
+			answer, want := "seedbox tcp 6881 from "+lab.ClientWAN, []string(nil)
+			if early {
+				answer, want = "", []string{"A chain of nftables comes too early"}
+			}
+			passes(t, nat.Client, "tcp", 6881, answer)
+			if got := summaries(g.ReadBack().Problems); !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", b, got, want)
+			}
+		}
 	})
 	t.Run("iptables", func(t *testing.T) {
 		for _, variant := range []string{"nft", "legacy"} {
@@ -569,4 +591,12 @@ func TestLabUDPFlows(t *testing.T) {
 	if got := flow(); got != flows {
 		t.Errorf("of somebody else's flow there were %s entries, now %s", flows, got)
 	}
+}
+
+func summaries(problems []providers.Problem) []string {
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.Summary)
+	}
+	return out
 }

@@ -43,6 +43,11 @@ func TestLabRace(t *testing.T) {
 				}
 				before := dump(nat.Gateway)
 				after, racers, errs := race(t, nat, 6000+10*round)
+				for _, c := range []plan.Change{{Action: plan.Create, After: &after[0]}, {Action: plan.Delete, Before: &after[0]}} {
+					if why := racers[0].Refuse([]plan.Change{c}); (why != nil) != test.refused || why != nil && !strings.Contains(why.Detail, "Install flock") {
+						t.Errorf("to %s: got %v, want it refused beforehand: %t", c.Action, why, test.refused)
+					}
+				}
 				if test.refused {
 					for _, err := range errs {
 						if !errors.Is(err, providers.ErrUnsupported) || !strings.Contains(err.Error(), "install flock") {

@@ -21,8 +21,57 @@ func (s *state) findProblems(f *facts) []providers.Problem {
 			Detail:  "net.ipv4.ip_forward is 0, so the kernel passes no packet from one interface to another. Turn it on with sysctl -w net.ipv4.ip_forward=1, and for the next boot in a file of /etc/sysctl.d.",
 		})
 	}
-	targets := s.targets()
-	if i := slices.IndexFunc(targets, netip.Addr.Is6); i >= 0 && !f.forwarding6 {
+	out = append(out, s.obstacles(s.ours())...)
+	if s.on.wan != "" && !slices.Contains(f.interfaces, s.on.wan) {
+		out = append(out, providers.Problem{
+			Summary: fmt.Sprintf("There is no interface %s", s.on.wan),
+			Detail:  fmt.Sprintf("The rules are for packets that come in on wan_interface, but the gateway has only %s. If %s comes up later, all is well.", strings.Join(f.interfaces, ", "), s.on.wan),
+		})
+	}
+	for _, command := range f.Unlisted() {
+		out = append(out, providers.Problem{
+			Summary: fmt.Sprintf("There are rules of %s that can't be read", command),
+			Detail:  fmt.Sprintf("The kernel has tables of %[1]s, but the gateway has no %[1]s to list them with. If they drop forwarded packets, a port that btplan opens stays closed. Install the package iptables there.", command),
+		})
+	}
+	return append(append(out, s.returning()...), f.boot.Problems(noun)...)
+}
+
+// returning tells of rules that nobody sees before the next boot.
+func (s *state) returning() []providers.Problem {
+	if len(s.entries) > 0 {
+		return nil
+	}
+	return s.on.boot().Returning(s.boot, noun)
+}
+
+// ours are the rules of this project.
+func (s *state) ours() []plan.Rule {
+	var out []plan.Rule
+	for _, l := range s.rules {
+		if !l.Owner.IsZero() {
+			out = append(out, l.Rule)
+		}
+	}
+	return out
+}
+
+// Advise tells beforehand of what will keep packets from passing.
+func (g *gateway) Advise(changes []plan.Change) []providers.Problem {
+	var rules []plan.Rule
+	for _, c := range changes {
+		if c.After != nil {
+			rules = append(rules, *c.After)
+		}
+	}
+	return g.last.obstacles(rules)
+}
+
+// obstacles are what stands in the way of the packets of these rules.
+func (s *state) obstacles(rules []plan.Rule) []providers.Problem {
+	var out []providers.Problem
+	targets := targetsOf(rules)
+	if i := slices.IndexFunc(targets, netip.Addr.Is6); i >= 0 && !s.forwarding6 {
 		out = append(out, providers.Problem{
 			Summary: "IPv6 forwarding is off",
 			Detail:  fmt.Sprintf("net.ipv6.conf.all.forwarding is 0, so no packet gets to %s. Turn it on with sysctl -w net.ipv6.conf.all.forwarding=1, and for the next boot in a file of /etc/sysctl.d.", targets[i]),
@@ -45,46 +94,53 @@ func (s *state) findProblems(f *facts) []providers.Problem {
 			})
 		}
 	}
-	out = append(out, s.earlyDrops(f)...)
-	if s.on.wan != "" && !slices.Contains(f.interfaces, s.on.wan) {
-		out = append(out, providers.Problem{
-			Summary: fmt.Sprintf("There is no interface %s", s.on.wan),
-			Detail:  fmt.Sprintf("The rules are for packets that come in on wan_interface, but the gateway has only %s. If %s comes up later, all is well.", strings.Join(f.interfaces, ", "), s.on.wan),
-		})
-	}
-	for _, command := range f.Unlisted() {
-		out = append(out, providers.Problem{
-			Summary: fmt.Sprintf("There are rules of %s that can't be read", command),
-			Detail:  fmt.Sprintf("The kernel has tables of %[1]s, but the gateway has no %[1]s to list them with. If they drop forwarded packets, a port that btplan opens stays closed. Install the package iptables there.", command),
-		})
-	}
-	return append(out, f.boot.Problems(noun)...)
+	out = append(out, s.earlyDrops(rules)...)
+	return append(out, s.unmarkedDrops(targets)...)
 }
 
-// targets are the machines that our rules lead to.
-func (s *state) targets() []netip.Addr {
+// targetsOf are the machines that rules lead to.
+func targetsOf(rules []plan.Rule) []netip.Addr {
 	var out []netip.Addr
-	for _, l := range s.rules {
-		if !l.Owner.IsZero() {
-			out = append(out, l.To.Addr())
-		}
+	for _, r := range rules {
+		out = append(out, r.To.Addr())
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)
 }
 
-// earlyDrops tells of rules that drop the packets of ours before anything can
+// earlyDrops tells of rules that drop the packets of these before anything can
 // mark them or translate them.
-func (s *state) earlyDrops(f *facts) []providers.Problem {
+func (s *state) earlyDrops(rules []plan.Rule) []providers.Problem {
 	var out []providers.Problem
-	for v := range f.EarlyDrops() {
-		i := slices.IndexFunc(s.rules, func(l plan.Live) bool { return !l.Owner.IsZero() && hits(v.Match, l.Rule, s.wan) })
+	for _, v := range s.early {
+		i := slices.IndexFunc(rules, func(r plan.Rule) bool { return hits(v.Match, r, s.wan) })
 		if i >= 0 {
 			out = append(out, providers.Problem{
-				Summary: fmt.Sprintf("%s ports are dropped early", strings.ToUpper(string(s.rules[i].Protocol))),
-				Detail:  fmt.Sprintf("A rule of %s (%s) drops packets for %s %s before they can be forwarded. Nothing that btplan does can let them pass: remove that rule.", v.Chain, v.Rule, s.rules[i].Protocol, s.rules[i].Ports),
+				Summary: fmt.Sprintf("%s ports are dropped early", strings.ToUpper(string(rules[i].Protocol))),
+				Detail:  fmt.Sprintf("A rule of %s (%s) drops packets for %s %s before they can be forwarded. Nothing that btplan does can let them pass: remove that rule.", v.Chain, v.Rule, rules[i].Protocol, rules[i].Ports),
 			})
 		}
+	}
+	return out
+}
+
+// unmarkedDrops tells of chains of nftables that may drop packets for these
+// machines before our chains of iptables mark them.
+func (s *state) unmarkedDrops(targets []netip.Addr) []providers.Problem {
+	c, is := s.filter.(*chains)
+	if !is {
+		return nil
+	}
+	var to netfilter.Versions
+	for _, t := range targets {
+		to.Four, to.Six = to.Four || t.Is4(), to.Six || t.Is6()
+	}
+	var out []providers.Problem
+	for _, chain := range c.Hooks.Before(netfilter.Forward, markPriority, to) {
+		out = append(out, providers.Problem{
+			Summary: "A chain of nftables comes too early",
+			Detail:  fmt.Sprintf("The %s may drop forwarded packets, and with its priority of %d it comes before iptables, where btplan marks those that are to pass. Give it a priority above %d; or have nftables hold btplan's rules, which marks them earlier: run btplan destroy, set backend = \"nftables\", and apply.", chain, chain.Priority, markPriority),
+		})
 	}
 	return out
 }

@@ -3,9 +3,11 @@ package linuxgw
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/btplan/btplan/internal/boot"
 	"github.com/btplan/btplan/internal/guarded"
+	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 )
@@ -14,9 +16,12 @@ import (
 type state struct {
 	on *gateway
 	*holding
-	boot   boot.State
-	routes routes
-	login  guarded.Login
+	boot        boot.State
+	routes      routes
+	login       guarded.Login
+	canLock     bool
+	forwarding6 bool
+	early       []netfilter.Verdict // the rules of others that drop packets before ours see them
 
 	rules          []plan.Live
 	foreignEntries []entry // among ours, but not ours
@@ -44,7 +49,8 @@ func newState(g *gateway, f *facts) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{on: g, holding: home, boot: f.boot, routes: f.routes, login: f.login}
+	s := &state{on: g, holding: home, boot: f.boot, routes: f.routes, login: f.login,
+		canLock: f.canLock, forwarding6: f.forwarding6, early: slices.Collect(f.EarlyDrops())}
 	s.sortOut()
 	s.rules = append(s.rules, foreign...)
 	for i := range s.rules {
@@ -68,7 +74,7 @@ func (s *state) sortOut() {
 		byOwner[owner] = append(byOwner[owner], e)
 	}
 	outdated := s.outdated
-	if s.exists && outdated == "" && !s.saved(s.entries) {
+	if len(s.entries) > 0 && outdated == "" && !s.saved(s.entries) {
 		outdated = unsaved
 	}
 	for owner, entries := range byOwner {
@@ -106,11 +112,14 @@ func (s *state) saveScript(entries []entry, generation string) string {
 // after the next boot.
 const unsaved = "it isn't saved as it is for the next boot"
 
-// nowSaved takes note that what is in force has been saved.
+// nowSaved takes note that what is in force has been saved, and that nothing is
+// if nothing is in force.
 func (s *state) nowSaved() {
 	for i := range s.rules {
 		if s.rules[i].Outdated == unsaved {
 			s.rules[i].Outdated = ""
 		}
 	}
+	returning := s.returning()
+	s.problems = slices.DeleteFunc(s.problems, func(p providers.Problem) bool { return slices.Contains(returning, p) })
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Part is the program that plays the programs of machines that can't run here:
 // see package hostfake.
 package main

@@ -1,0 +1,34 @@
+{
+echo '*filter'
+echo '-X BTPLAN-96b7b95f-ae86e473babd'
+iptables-legacy-save -t filter | sed -n -e '/^:BTPLAN-96b7b95f-ae86e473babd /d' -e 's/^:\(BTPLAN-96b7b95f-[^ ]*\) .*/-X \1/p' -e 's/^-A \(.* -[gj] BTPLANHOST-[A-Z]*-home\)$/-D \1/p'
+cat <<'END'
+:BTPLANHOST-IN-home - [0:0]
+:BTPLANHOST-OUT-home - [0:0]
+:BTPLAN-96b7b95f-00000000000b - [0:0]
+-A BTPLANHOST-IN-home -p tcp -m tcp --dport 6881:6889 -m comment --comment btplan:home:bt/alice%20smith:ea3b9a71 -j ACCEPT
+-A BTPLANHOST-IN-home -s 203.0.113.0/24 -p udp -m udp --dport 6881 -m comment --comment btplan:home:bt/alice%20smith:ea3b9a71 -j ACCEPT
+-A BTPLANHOST-IN-home -p tcp -m conntrack --ctdir REPLY -m tcp --sport 6969 -j ACCEPT
+-A BTPLANHOST-OUT-home -p tcp -m tcp --dport 6969 -m comment --comment btplan:home:machine.seedbox:f411b646 -j ACCEPT
+-I INPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-IN-home
+-I OUTPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-OUT-home
+COMMIT
+END
+} | iptables-legacy-restore -w --noflush || return
+{
+echo '*filter'
+echo '-X BTPLAN-96b7b95f-ae86e473babd'
+ip6tables-legacy-save -t filter | sed -n -e '/^:BTPLAN-96b7b95f-ae86e473babd /d' -e 's/^:\(BTPLAN-96b7b95f-[^ ]*\) .*/-X \1/p' -e 's/^-A \(.* -[gj] BTPLANHOST-[A-Z]*-home\)$/-D \1/p'
+cat <<'END'
+:BTPLANHOST-IN-home - [0:0]
+:BTPLANHOST-OUT-home - [0:0]
+:BTPLAN-96b7b95f-00000000000b - [0:0]
+-A BTPLANHOST-IN-home -p tcp -m tcp --dport 6881:6889 -m comment --comment btplan:home:bt/alice%20smith:ea3b9a71 -j ACCEPT
+-A BTPLANHOST-IN-home -s 2001:db8::/32 -p udp -m udp --dport 6881 -m comment --comment btplan:home:bt/alice%20smith:ea3b9a71 -j ACCEPT
+-A BTPLANHOST-IN-home -p tcp -m conntrack --ctdir REPLY -m tcp --sport 6969 -j ACCEPT
+-A BTPLANHOST-OUT-home -p tcp -m tcp --dport 6969 -m comment --comment btplan:home:machine.seedbox:f411b646 -j ACCEPT
+-I INPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-IN-home
+-I OUTPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-OUT-home
+COMMIT
+END
+} | ip6tables-legacy-restore -w --noflush || return

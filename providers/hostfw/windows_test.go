@@ -1,0 +1,186 @@
+package hostfw
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/btplan/btplan/plan"
+	"github.com/hashicorp/hcl/v2/hcldec"
+	"github.com/hashicorp/hcl/v2/hclparse"
+)
+
+// windowsReaders read what each way to talk to a Windows prints.
+var windowsReaders = map[string]func(w *windows, out []byte) (*windowsState, error){
+	modeNetSecurity: (*windows).parseNetSecurity,
+	modeAdvFirewall: func(w *windows, out []byte) (*windowsState, error) { return w.parseAdvFirewall(string(out)) },
+	modeICF:         func(w *windows, out []byte) (*windowsState, error) { return w.parseICF(string(out)) },
+}
+
+// The transcripts are written from the vendor's documentation and what people
+// have published, in English and in German.
+func TestWindowsAnswers(t *testing.T) {
+	for file, mode := range map[string]string{
+		"netsecurity": modeNetSecurity, "advfirewall": modeAdvFirewall, "advfirewall-de": modeAdvFirewall,
+		"icf": modeICF, "icf-vista": modeICF,
+	} {
+		s, err := windowsReaders[mode](&windows{project: "home", mode: mode}, answer(t, file))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		var b strings.Builder
+		b.WriteString(s.seen().describe())
+		for _, block := range s.blocks {
+			fmt.Fprintf(&b, "block: %q %v\n", block.name, block.rules)
+		}
+		golden(t, file+".txt", b.String())
+	}
+}
+
+// A machine whose answer is cut short is not one without rules.
+func TestNetSecurityCutShort(t *testing.T) {
+	whole := answer(t, "netsecurity")
+	for n := range 20 {
+		cut := whole[:len(whole)*n/20]
+		if _, err := (&windows{project: "home"}).parseNetSecurity(cut); err == nil {
+			t.Errorf("%d bytes of %d: no error", len(cut), len(whole))
+		}
+	}
+	for _, empty := range []string{"", "\r\n", "Ok.\r\n"} {
+		w := &windows{project: "home"}
+		if _, err := w.parseAdvFirewall(empty); err == nil {
+			t.Errorf("netsh advfirewall says %q, and that is no error", empty)
+		}
+		if _, err := w.parseICF(empty); err == nil {
+			t.Errorf("netsh firewall says %q, and that is no error", empty)
+		}
+	}
+}
+
+func FuzzWindowsAnswer(f *testing.F) {
+	for _, name := range []string{"netsecurity", "advfirewall", "advfirewall-de", "icf", "icf-vista"} {
+		f.Add(answer(f, name))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for mode, read := range windowsReaders {
+			w := &windows{project: "home", mode: mode}
+			s, err := read(w, data)
+			if err != nil {
+				continue
+			}
+			for _, l := range s.rules {
+				if err := l.Rule.Check(); err != nil {
+					t.Errorf("%s gives the rule %s: %v", mode, l.Rule, err)
+				}
+			}
+			after := s.seen().ours()
+			after[other] = []plan.Rule{allow(t, plan.TCP, "6881-6889")}
+			if n, ok := s.way.(*netSecurity); ok {
+				_ = n.change(w, after)
+			}
+			w.last = s
+			changes := []plan.Change{{Action: plan.Create, Owner: other, After: &after[other][0]}}
+			_, _ = w.Refuse(changes), w.Advise(changes)
+		}
+	})
+}
+
+func TestWindowsAddresses(t *testing.T) {
+	for text, want := range map[string]string{
+		"203.0.113.7":                 "203.0.113.7/32",
+		"203.0.113.0/24":              "203.0.113.0/24",
+		"203.0.113.0/255.255.255.0":   "203.0.113.0/24",
+		"203.0.113.9/255.255.255.0":   "203.0.113.0/24",
+		"0.0.0.0/0.0.0.0":             "0.0.0.0/0",
+		"10.0.0.0-10.255.255.255":     "10.0.0.0/8",
+		"10.0.0.7-10.0.0.7":           "10.0.0.7/32",
+		"0.0.0.0-255.255.255.255":     "0.0.0.0/0",
+		"2001:db8::/32":               "2001:db8::/32",
+		"fe80::1":                     "fe80::1/128",
+		"10.0.0.0-10.0.0.6":           "",
+		"10.0.0.1-10.0.0.8":           "",
+		"10.0.0.0/255.0.255.0":        "",
+		"LocalSubnet":                 "",
+		"fe80::1%eth0":                "",
+		"10.0.0.9-10.0.0.1":           "",
+		"::-255.255.255.255":          "",
+		"10.0.0.0/33":                 "",
+		"::ffff:10.0.0.1/255.255.0.0": "",
+	} {
+		got, err := parseWindowsAddress(text)
+		if (err == nil) != (want != "") || err == nil && got != netip.MustParsePrefix(want) {
+			t.Errorf("%s: got %s, %v, want %q", text, got, err, want)
+		}
+	}
+	// What is spelled is read as it was meant.
+	for _, sources := range [][]string{nil, {"203.0.113.0/24", "2001:db8::/32"}, {"0.0.0.0/0", "2001:db8::/32"}, {"10.0.0.1/32", "::/0"}} {
+		want := allow(t, plan.TCP, "1", sources...).Sources
+		got, err := windowsRule{RemoteAddress: spelledAddresses(want)}.sources()
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, %v", want, got, err)
+		}
+	}
+}
+
+// A mark in ASCII is read as it was written, and nothing else is one.
+func TestASCIIMark(t *testing.T) {
+	for _, owner := range []plan.Addr{bt, other, {Block: plan.BlockPortRange, Name: "é", Key: plan.TextKey(`"'$(x);{}#[/:%+`)}, {Block: plan.BlockPortRange, Name: "bt", Key: plan.NumKey(0)}} {
+		s := asciiMark("home", owner)
+		project, got, ok := parseASCIIMark(s)
+		if !ok || project != "home" || got != owner {
+			t.Errorf("%s: got %s, %s, %v", s, project, got, ok)
+		}
+	}
+	for _, s := range []string{"", "btplan:home:é", "btplan:home:a+20b", "btplan:home:+C3", "Remote Desktop"} {
+		if _, owner, ok := parseASCIIMark(s); ok {
+			t.Errorf("%q is the mark of %s", s, owner)
+		}
+	}
+}
+
+// What an author may write in the block.
+func TestFirewallBlocks(t *testing.T) {
+	for _, test := range []struct{ typ, body, want string }{
+		{"windows", ``, ""},
+		{"windows", `mode = "icf"`, ""},
+		{"windows", `program = "C:\\Program Files\\Azureus\\Azureus.exe"`, ""},
+		{"windows", `mode = "xp"`, "Unknown mode"},
+		{"windows", `program = "azureus.exe"`, "Invalid program"},
+		{"windows", `program = "%ProgramFiles%\\x.exe"`, "Invalid program"},
+		{"windows", `program = "C:\\x\\"`, "Invalid program"},
+		{"windows", `program = "C:\\a\" & calc & \".exe"`, "Invalid program"},
+		{"macos", `program = "/Applications/Transmission.app"`, ""},
+		{"macos", `program = "Transmission"`, "Invalid program"},
+		{"macos", `program = "/x\n"`, "Invalid program"},
+		{"macos", `mode = "icf"`, "Unsupported argument"},
+		{"ufw", `program = "/usr/bin/transmission-daemon"`, "This firewall knows no programs"},
+		{"nftables", `program = "x"`, "This firewall knows no programs"},
+		{"auto", `program = "x"`, "This firewall knows no programs"},
+		{"firewalld", ``, ""},
+	} {
+		file, diags := hclparse.NewParser().ParseHCL([]byte(test.body), "main.btp.hcl")
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		var spec hcldec.ObjectSpec
+		for _, typ := range Types() {
+			if typ.Name == test.typ {
+				spec = typ.Spec
+			}
+		}
+		_, diags = hcldec.Decode(file.Body, spec, nil)
+		got := ""
+		if diags.HasErrors() {
+			got = diags[0].Summary
+			if test.want != "" && diags[0].Subject == nil {
+				t.Errorf("%s { %s }: the diagnostic says not where", test.typ, test.body)
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s { %s }: got %q, want %q", test.typ, test.body, got, test.want)
+		}
+	}
+}
