@@ -84,6 +84,9 @@ func optionalText(v cty.Value) string {
 
 func openWindows(s providers.Settings) (providers.Device, error) {
 	w := &windows{project: s.Project, addr: s.Addr, mode: optionalText(s.Body.GetAttr("mode")), program: optionalText(s.Body.GetAttr("program"))}
+	if w.mode == modeICF && w.program != "" {
+		return nil, providers.Flag(errors.New("in mode \"icf\" the Windows firewall opens a port for whatever program listens on it: leave program out"), providers.ErrUnsupported)
+	}
 	w.run = func(ctx context.Context, stdin []byte, argv ...string) ([]byte, error) {
 		return s.Runner.Command(ctx, argv, stdin)
 	}

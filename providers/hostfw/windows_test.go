@@ -1,6 +1,7 @@
 package hostfw
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // windowsReaders read what each way to talk to a Windows prints.
@@ -182,5 +185,13 @@ func TestFirewallBlocks(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s { %s }: got %q, want %q", test.typ, test.body, got, test.want)
 		}
+	}
+}
+
+// XP's ports are open to every program: one that is named would be let down.
+func TestICFProgram(t *testing.T) {
+	body := cty.ObjectVal(map[string]cty.Value{"mode": cty.StringVal("icf"), "program": cty.StringVal(`C:\x.exe`)})
+	if _, err := openWindows(providers.Settings{Body: body}); !errors.Is(err, providers.ErrUnsupported) {
+		t.Errorf("got %v", err)
 	}
 }
