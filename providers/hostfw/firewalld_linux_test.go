@@ -1,6 +1,7 @@
 package hostfw
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,17 @@ firewall-cmd --add-rich-rule='rule family="ipv4" source address="203.0.113.9" lo
 firewall-cmd --zone=home --add-source=203.0.113.128/25
 firewall-cmd --zone=home --add-forward-port=port=80:proto=tcp:toport=8080
 firewall-cmd --policy=allow-host-ipv6 --add-rich-rule='rule port port="9" protocol="udp" accept'`)
-	before := p.machine.Sh("firewall-cmd --list-all-zones; firewall-cmd --policy allow-host-ipv6 --list-all")
+	// firewalld lists what is on one line in any order.
+	settings := func() string {
+		var lines []string
+		for line := range strings.Lines(p.machine.Sh("firewall-cmd --list-all-zones; firewall-cmd --policy allow-host-ipv6 --list-all")) {
+			words := strings.Fields(line)
+			slices.Sort(words)
+			lines = append(lines, strings.Join(words, " "))
+		}
+		return strings.Join(lines, "\n")
+	}
+	before := settings()
 	d := openInside(t, p.machine, "firewalld", "home")
 	got := d.warned(t, owned{bt: {allow(t, plan.TCP, "6881")}})
 	if !strings.Contains(got, `203.0.113.9`) || !strings.Contains(got, "warning: Rules are overridden") {
@@ -57,7 +68,7 @@ firewall-cmd --policy=allow-host-ipv6 --add-rich-rule='rule port port="9" protoc
 		p.passes(t, "tcp", 6881, false)
 		p.passes(t, "tcp", 4444, true)
 	}
-	if after := p.machine.Sh("firewall-cmd --list-all-zones; firewall-cmd --policy allow-host-ipv6 --list-all"); after != before {
+	if after := settings(); after != before {
 		t.Errorf("what others had set was\n%s\nand is\n%s", before, after)
 	}
 }
