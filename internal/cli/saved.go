@@ -94,9 +94,6 @@ func (r *run) applySaved(ctx context.Context, file string) int {
 		return exitStale
 	}
 	s.view.Diagnostics(s.diags, s.files)
-	if s.refused() {
-		return exitError
-	}
 	code, outrun := r.carryOut(ctx, s)
 	if outrun {
 		return exitStale
@@ -151,8 +148,9 @@ func inputText(raw []byte) (string, error) {
 }
 
 // stale says how today's plan differs from the saved one; nil if it doesn't.
+// One that can't be carried out differs from any that was saved.
 func (r *run) stale(s *session, saved *plan.Plan, extra plan.JSONExtra) *hcl.Diagnostic {
-	if extra.Project == s.config.Project && saved.Digest() == s.plan.Digest() {
+	if extra.Project == s.config.Project && saved.Digest() == s.plan.Digest() && !s.refused() {
 		return nil
 	}
 	detail := "A device it touches, or the configuration, has changed since the plan was made"
