@@ -12,18 +12,13 @@ import (
 type Login struct{ Client, Server netip.AddrPort }
 
 // LoginSection is the commands that print what ParseLogin reads, as the section
-// "login": SSH_CONNECTION (ssh(1)). sudo takes it out of the environment, but
-// has it in its own.
+// "login": SSH_CONNECTION (ssh(1)), which package remote hands through sudo.
 const LoginSection = `section login
-if [ "${SSH_CONNECTION:-}" ]; then
-	echo "$SSH_CONNECTION"
-else
-	tr '\0' '\n' 2>/dev/null </proc/$PPID/environ | sed -n 's/^SSH_CONNECTION=//p'
-fi
+echo "${SSH_CONNECTION:-}"
 `
 
-// ParseLogin reads the section. Anything but four addresses and ports is no
-// login.
+// ParseLogin reads the section. Anything but two addresses, each with a port,
+// is no login.
 func ParseLogin(section []byte) Login {
 	f := strings.Fields(string(section))
 	if len(f) != 4 {
@@ -31,12 +26,13 @@ func ParseLogin(section []byte) Login {
 	}
 	client, clientErr := netip.ParseAddrPort(net.JoinHostPort(f[0], f[1]))
 	server, serverErr := netip.ParseAddrPort(net.JoinHostPort(f[2], f[3]))
-	if clientErr != nil || serverErr != nil {
+	if clientErr != nil || serverErr != nil || client.Port() == 0 || server.Port() == 0 {
 		return Login{}
 	}
-	// A server that listens on [::] sees IPv4 as ::ffff:0:0/96.
-	return Login{
-		netip.AddrPortFrom(client.Addr().Unmap(), client.Port()),
-		netip.AddrPortFrom(server.Addr().Unmap(), server.Port()),
+	// A server that listens on [::] sees IPv4 as ::ffff:0:0/96. A zone, which
+	// may be any text, is of no use to who compares addresses with prefixes.
+	plain := func(a netip.AddrPort) netip.AddrPort {
+		return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 	}
+	return Login{plain(client), plain(server)}
 }

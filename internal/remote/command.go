@@ -22,7 +22,7 @@ func (r *Runner) scriptTask(script string) (task, error) {
 	body := script
 	if r.target.Sudo {
 		body = withSudoMark(script)
-		t.argv = []string{r.pool.here.sudo, "-n", "/bin/sh", "-c", body}
+		t.argv = []string{r.pool.here.sudo, "-n", "/bin/sh", "-c", takeLogin + body, "sh", r.pool.here.login}
 	}
 	if !r.target.Local {
 		t.line = sshCommand(body, r.target.Sudo)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -25,6 +26,9 @@ func (r *Runner) runHere(ctx context.Context, t task, stdin []byte) ([]byte, err
 	// #nosec G204 -- running what it is given is what this package is for.
 	cmd := exec.CommandContext(runCtx, t.argv[0], t.argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &out.stdout, &out.stderr
+	if at := r.pool.here.login; at != "" {
+		cmd.Env = append(os.Environ(), loginVar+"="+at)
+	}
 	// A child that outlives the script and holds its output must not hold us.
 	cmd.WaitDelay = 2 * time.Second
 	ownGroup(cmd)

@@ -16,14 +16,14 @@ import (
 
 // local gives a Runner on this computer; sudo is its sudo, if any.
 func local(sudo string) *Runner {
-	return open(Target{Local: true, Sudo: sudo != ""}, surroundings{user: "tester", sudo: sudo})
+	return open(Target{Local: true, Sudo: sudo != ""}, surroundings{user: "tester", sudo: sudo, login: "192.0.2.2 50000 192.0.2.11 22"})
 }
 
 func TestRunHere(t *testing.T) {
 	r := local("")
-	out, err := r.Run(t.Context(), "echo \"it's\" $#; cat", []byte("data\x00"))
+	out, err := r.Run(t.Context(), "echo \"it's\" $# $SSH_CONNECTION; cat", []byte("data\x00"))
 	check(t, err)
-	if string(out) != "it's 0\ndata\x00" {
+	if string(out) != "it's 0 192.0.2.2 50000 192.0.2.11 22\ndata\x00" {
 		t.Errorf("got %q", out)
 	}
 	if _, err := r.Run(t.Context(), ":", []byte(strings.Repeat("x", 10<<20))); err != nil {
@@ -100,9 +100,9 @@ func TestSudoHere(t *testing.T) {
 		dir, _, _ := strings.Cut(fakeSudo(t, script), ":")
 		return local(filepath.Join(dir, "sudo"))
 	}
-	out, err := sudo(`test "$1" = -n && shift && exec "$@"`).Run(t.Context(), "cat; echo \"it's\"", []byte("data\n"))
+	out, err := sudo(`test "$1" = -n && shift && exec env -i "$@"`).Run(t.Context(), "cat; echo \"it's $# $SSH_CONNECTION\"", []byte("data\n"))
 	check(t, err)
-	if string(out) != "data\nit's\n" {
+	if string(out) != "data\nit's 0 192.0.2.2 50000 192.0.2.11 22\n" {
 		t.Errorf("got %q", out)
 	}
 	_, err = sudo(`shift; exec "$@"`).Run(t.Context(), "exit 1", nil)

@@ -44,14 +44,20 @@ func withSudoMark(script string) string { return "echo '" + sudoMark + "' >&2;" 
 // encoding that has none of these: it is one word of printable ASCII, out of
 // which printf %b, a builtin of all the usual shells, makes the script again.
 // An sh of its own runs it, so that the login shell's options and functions
-// have no part in it.
+// have no part in it. So does one that hands SSH_CONNECTION through sudo, for
+// fish and csh have words of their own for a variable that may not be there.
 func sshCommand(script string, sudo bool) string {
-	run := `sh -c 'eval "shift;$(printf %b "$1")"' sh '` + printfEncode(script) + `'`
+	word := "'" + printfEncode(script) + "'"
 	if sudo {
-		return "sudo -n " + run
+		return `sh -c 'exec sudo -n sh -c "$1" sh "$SSH_CONNECTION" "$2"' sh '` + takeLogin + `eval "shift;$(printf %b "$1")"' ` + word
 	}
-	return run
+	return `sh -c 'eval "shift;$(printf %b "$1")"' sh ` + word
 }
+
+// takeLogin makes of a script's first argument its SSH_CONNECTION, as ssh(1)
+// has it. sudo takes that out of the environment, and where there is no /proc
+// to look at the login's own, a script could not tell how btplan came there.
+const takeLogin = `SSH_CONNECTION=$1;export SSH_CONNECTION;shift;`
 
 // printfEncode writes s as an operand of POSIX printf's %b conversion: what is
 // not harmless between the single quotes of any shell becomes \n or \0 and

@@ -36,11 +36,12 @@ var shellText = rapid.Custom(func(t *rapid.T) string {
 	return strings.Join(pieces, "")
 })
 
+var loginShells = [][]string{{"sh"}, {"bash"}, {"dash"}, {"busybox", "ash"}, {"mksh"}, {"ksh"}, {"zsh"}, {"fish", "--no-config"}, {"csh", "-f"}, {"tcsh", "-f"}}
+
 // Every login shell that there is hands the script on as it is, with the
 // standard input for the script.
 func TestLoginShells(t *testing.T) {
-	shells := [][]string{{"sh"}, {"bash"}, {"dash"}, {"busybox", "ash"}, {"mksh"}, {"ksh"}, {"zsh"}, {"fish", "--no-config"}, {"csh", "-f"}, {"tcsh", "-f"}}
-	for _, shell := range shells {
+	for _, shell := range loginShells {
 		t.Run(shell[0], func(t *testing.T) {
 			path, err := exec.LookPath(shell[0])
 			if err != nil {
@@ -69,6 +70,32 @@ func TestLoginShells(t *testing.T) {
 			})
 			if got := run(t, "printf "+strings.Repeat("x", 100_000), ""); len(got) != 100_000 {
 				t.Errorf("a long script: %d bytes", len(got))
+			}
+		})
+	}
+}
+
+// sudo keeps no variable that it doesn't know: a script has the login's own
+// SSH_CONNECTION all the same, as text, whatever it holds.
+func TestLoginShellsSudo(t *testing.T) {
+	path := fakeSudo(t, `test "$1" = -n && shift && exec env -i PATH="$PATH" "$@"`)
+	for _, shell := range loginShells {
+		t.Run(shell[0], func(t *testing.T) {
+			program, err := exec.LookPath(shell[0])
+			if err != nil {
+				t.Skip("it is not installed")
+			}
+			for _, login := range []string{"SSH_CONNECTION=192.0.2.2 50000 192.0.2.11 22", `SSH_CONNECTION=$(echo no) "'*\`, "NONE=1"} {
+				cmd := exec.Command(program, append(shell[1:], "-c", sshCommand(`printf '%s:%s:' "$#" "$SSH_CONNECTION"; cat`, true))...)
+				cmd.Env, cmd.Stdin = []string{"PATH=" + path, login}, strings.NewReader("data")
+				out, err := cmd.CombinedOutput()
+				value, _ := strings.CutPrefix(login, "SSH_CONNECTION=")
+				if login == "NONE=1" {
+					value = ""
+				}
+				if want := "0:" + value + ":data"; err != nil || string(out) != want {
+					t.Errorf("%s: got %q (%v), want %q", login, out, err, want)
+				}
 			}
 		})
 	}

@@ -86,6 +86,7 @@ type surroundings struct {
 	knownHosts  string // the computer's own known_hosts file
 	sshConfig   string // the computer's own ssh_config
 	sudo        string // the program sudo
+	login       string // see ownLogin
 }
 
 func ourSurroundings() surroundings {
@@ -94,6 +95,7 @@ func ourSurroundings() surroundings {
 		knownHosts:  "/etc/ssh/ssh_known_hosts",
 		sshConfig:   "/etc/ssh/ssh_config",
 		sudo:        "sudo",
+		login:       ownLogin(),
 	}
 	if u, err := user.Current(); err == nil {
 		// Windows has the domain in front.

@@ -402,9 +402,9 @@ func TestSudoOverSSH(t *testing.T) {
 	s := newServer(t)
 	s.path = fakeSudo(t, `echo "sudo: unable to resolve host edge" >&2; test "$1" = -n && shift && exec "$@"`)
 	r := s.start().runner(asRoot)
-	out, err := r.Run(t.Context(), "cat; echo done", []byte("data\n"))
+	out, err := r.Run(t.Context(), "cat; echo done $#", []byte("data\n"))
 	check(t, err)
-	if string(out) != "data\ndone\n" {
+	if string(out) != "data\ndone 0\n" {
 		t.Errorf("got %q", out)
 	}
 	// sudo has complained, but the script was run.
