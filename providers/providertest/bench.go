@@ -30,18 +30,49 @@ type bench struct {
 	*testing.T
 	*Bench
 	suite Suite
+	// The test until whose end devices stay open: T, or the one that T is a
+	// step of.
+	whole *testing.T
 }
 
-// open opens the device until the end of the test.
-func (b *bench) open(project string) providers.Device {
+// sight is a connection to the device, and what it read there last.
+type sight struct {
+	dev  providers.Device
+	live []plan.Live
+}
+
+// step is b for a part of the test.
+func (b *bench) step(t *testing.T) *bench {
+	part := *b
+	part.T = t
+	return &part
+}
+
+// look opens the device until the end of the test, and reads it.
+func (b *bench) look(project string) sight {
 	b.Helper()
-	dev := b.Open(b.T, project)
-	b.Cleanup(func() {
+	dev := b.Open(b.whole, project)
+	b.whole.Cleanup(func() {
 		if err := dev.Close(); err != nil {
-			b.Errorf("Close: %v", err)
+			b.whole.Errorf("Close: %v", err)
 		}
 	})
-	return dev
+	return sight{dev, b.read(dev)}
+}
+
+// again is a second look by the same connection.
+func (b *bench) again(at sight) sight {
+	b.Helper()
+	return sight{at.dev, b.read(at.dev)}
+}
+
+// steady sees that a second look by the same connection finds the same, for
+// nobody changes the device.
+func (b *bench) steady(at sight) {
+	b.Helper()
+	if diff := cmp.Diff(describe(at.live), describe(b.again(at).live)); diff != "" {
+		b.Errorf("two Reads of the same device differ (-first +second):\n%s", diff)
+	}
 }
 
 func (b *bench) context() context.Context {
@@ -50,36 +81,42 @@ func (b *bench) context() context.Context {
 	return ctx
 }
 
-// read reads the device, twice: with nobody changing it, it must say the same.
 func (b *bench) read(dev providers.Device) []plan.Live {
-	b.Helper()
-	live := b.readOnce(dev)
-	if diff := cmp.Diff(describe(live), describe(b.readOnce(dev))); diff != "" {
-		b.Errorf("two Reads of the same device differ:\n%s", diff)
-	}
-	for _, l := range live {
-		if l.Device != b.Addr {
-			b.Errorf("Read says that a rule is on %q, not on %q", l.Device, b.Addr)
-		}
-		if l.Handle == "" {
-			b.Errorf("Read has no handle for %s", l.Rule)
-		}
-		if l.Owner.IsZero() && l.Drift != "" {
-			b.Errorf("Read says that the foreign rule %s has drifted: %s", l.Rule, l.Drift)
-		}
-	}
-	return live
-}
-
-func (b *bench) readOnce(dev providers.Device) []plan.Live {
 	b.Helper()
 	reading, err := dev.Read(b.context())
 	if err != nil {
 		b.Fatalf("Read: %v", err)
 	}
+	return b.rules("Read", reading)
+}
+
+// readBack is what the device that has just made a change says that it holds,
+// by the way that the engine takes.
+func (b *bench) readBack(dev providers.Device) []plan.Live {
+	b.Helper()
+	if self, ok := dev.(providers.ReadingBack); ok {
+		return b.rules("ReadBack", self.ReadBack())
+	}
+	return b.read(dev)
+}
+
+// rules are those of a reading, if it is one that a device may give.
+func (b *bench) rules(from string, reading *providers.Reading) []plan.Live {
+	b.Helper()
 	// Whatever rules it holds: what is wanted of it hangs on this.
 	if reading.DropsOutbound != b.suite.Outbound {
-		b.Errorf("Read says that DropsOutbound is %t, and the suite's Outbound is %t; it holds:\n%s", reading.DropsOutbound, b.suite.Outbound, describe(reading.Rules))
+		b.Errorf("%s says that DropsOutbound is %t, and the suite's Outbound is %t; it holds:\n%s", from, reading.DropsOutbound, b.suite.Outbound, describe(reading.Rules))
+	}
+	for _, l := range reading.Rules {
+		if l.Device != b.Addr {
+			b.Errorf("%s says that a rule is on %q, not on %q", from, l.Device, b.Addr)
+		}
+		if l.Handle == "" {
+			b.Errorf("%s has no handle for %s", from, l.Rule)
+		}
+		if l.Owner.IsZero() && l.Drift != "" {
+			b.Errorf("%s says that the foreign rule %s has drifted: %s", from, l.Rule, l.Drift)
+		}
 	}
 	return reading.Rules
 }
@@ -111,10 +148,10 @@ func (b *bench) shape(dev providers.Device, w wants) []plan.Wanted {
 	return wanted
 }
 
-// plan reads the device and works out what there is to do.
-func (b *bench) plan(dev providers.Device, w wants) *plan.Plan {
+// plan works out what there is to do.
+func (b *bench) plan(at sight, w wants) *plan.Plan {
 	b.Helper()
-	p, diags := plan.Diff(b.shape(dev, w), b.read(dev))
+	p, diags := plan.Diff(b.shape(at.dev, w), at.live)
 	if diags.HasErrors() {
 		b.Fatalf("Diff: %v", diags)
 	}
@@ -164,37 +201,50 @@ func (b *bench) apply(ctx context.Context, dev providers.Device, changes []plan.
 }
 
 // converge makes the device hold what a project wants, and sees that it does.
-func (b *bench) converge(project string, w wants) {
+func (b *bench) converge(project string, w wants) sight {
 	b.Helper()
-	dev := b.open(project)
-	if err := b.apply(b.context(), dev, pending(b.plan(dev, w))); err != nil {
+	return b.lead(b.look(project), project, w)
+}
+
+// lead is converge from where the device was seen at. It gives how the device
+// is seen by way of a new connection.
+func (b *bench) lead(at sight, project string, w wants) sight {
+	b.Helper()
+	if err := b.apply(b.context(), at.dev, pending(b.plan(at, w))); err != nil {
 		b.Fatalf("Apply: %v", err)
 	}
-	b.check(project, w)
+	told := b.readBack(at.dev)
+	at = b.check(project, w)
+	// Nobody changes it: it must say the same twice.
+	if diff := cmp.Diff(describe(told), describe(at.live)); diff != "" {
+		b.Errorf("what the device says right after Apply is not what the next Read gives (-first +second):\n%s", diff)
+	}
+	return at
 }
 
 // check sees that the device holds just what a project wants, by way of a
 // new connection.
-func (b *bench) check(project string, w wants) {
+func (b *bench) check(project string, w wants) sight {
 	b.Helper()
-	dev := b.open(project)
-	if diff := b.differs(dev, w); diff != "" {
+	at := b.look(project)
+	if diff := b.differs(at, w); diff != "" {
 		b.Fatalf("the device does not hold what was applied (-want +got):\n%s", diff)
 	}
-	if left := pending(b.plan(dev, w)); len(left) > 0 {
+	if left := pending(b.plan(at, w)); len(left) > 0 {
 		b.Fatalf("a new plan is not empty: %d changes, the first %s", len(left), left[0].Action)
 	}
+	return at
 }
 
-// differs compares what a device holds for its project with what is wanted;
-// empty if that is the same.
-func (b *bench) differs(dev providers.Device, w wants) string {
+// differs compares what a device was seen to hold for its project with what is
+// wanted; empty if that is the same.
+func (b *bench) differs(at sight, w wants) string {
 	b.Helper()
 	var want []plan.Live
-	for _, x := range b.shape(dev, w) {
+	for _, x := range b.shape(at.dev, w) {
 		want = append(want, plan.Live{Rule: x.Rule, Owner: x.Owner})
 	}
-	return cmp.Diff(describe(want), describe(ours(b.read(dev))))
+	return cmp.Diff(describe(want), describe(ours(at.live)))
 }
 
 // checkDump sees that the device holds what it did when before was dumped.

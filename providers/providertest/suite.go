@@ -84,20 +84,15 @@ func Run(t *testing.T, s Suite) {
 		s.Machines = [2]netip.Addr{netip.MustParseAddr("192.168.1.11"), netip.MustParseAddr("192.168.1.12")}
 	}
 	run := func(name string, test func(*bench)) {
-		t.Run(name, func(t *testing.T) { test(&bench{T: t, Bench: s.New(t), suite: s}) })
+		t.Run(name, func(t *testing.T) { test(&bench{T: t, Bench: s.New(t), suite: s, whole: t}) })
 	}
 	run("empty", testEmpty)
 	run("nothing to do", testNothingToDo)
-	steps := transitions(s.Kind)
-	if s.Outbound {
-		steps = append(steps, outboundTransitions()...)
-		run("a foreign way out", testForeignOutbound)
+	for _, w := range walks(s) {
+		run(w.name, func(b *bench) { testWalk(b, w.steps) })
 	}
-	for _, c := range steps {
-		if s.Lacks.Sources && c.hasSources() {
-			continue
-		}
-		run(c.name, func(b *bench) { testTransition(b, c.before, c.after) })
+	if s.Outbound {
+		run("a foreign way out", testForeignOutbound)
 	}
 	if s.Lacks.Sources {
 		run("sources are refused", testNoSources)
