@@ -3,6 +3,7 @@
 package hostfake
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -17,7 +18,8 @@ import (
 // Mac is a machine with macOS.
 type Mac struct {
 	// Shell is a login shell in which there are the programs that a Mac has, as
-	// far as btplan uses them, and not those that only Linux has.
+	// far as btplan uses them, and not those that only Linux has. Whoever asks
+	// sudo is root.
 	Shell string
 
 	t testing.TB
@@ -44,7 +46,7 @@ type App struct {
 }
 
 // macPrograms are those of a Mac that do there what they do here.
-var macPrograms = []string{"cat", "chmod", "cp", "mkdir", "mktemp", "perl", "rm", "rmdir", "sed", "sh", "shasum", "tr"}
+var macPrograms = []string{"cat", "chmod", "cp", "env", "mkdir", "mktemp", "perl", "rm", "rmdir", "sed", "sh", "shasum", "tr"}
 
 // NewMac gives a machine with macOS whose pf is enabled, with Apple's own rules,
 // and whose application firewall is off.
@@ -71,6 +73,7 @@ func NewMac(t testing.TB) *Mac {
 	}
 	for path, script := range map[string]string{
 		filepath.Join(bin, "sw_vers"): "#!/bin/sh\necho 'ProductName:\t\tmacOS'\n",
+		filepath.Join(bin, "sudo"):    "#!/bin/sh\n[ \"$1\" = -n ] && shift && exec env -i PATH=\"$PATH\" \"$@\"\n",
 		mac.Shell:                     "#!/bin/sh\nPATH='" + bin + "' exec /bin/sh \"$@\"\n",
 	} {
 		if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
@@ -106,82 +109,93 @@ func (mac *Mac) Dump() string {
 	return string(text)
 }
 
+// pfctlCall is what pfctl(8) was asked for.
+type pfctlCall struct {
+	anchor            string // -a
+	show, flush, file string // -s, -F, -f
+	only              bool   // -n
+}
+
+// parsePfctl reads pfctl's arguments.
+func parsePfctl(args []string) (c pfctlCall, err error) {
+	values := map[string]*string{"-a": &c.anchor, "-s": &c.show, "-F": &c.flush, "-f": &c.file}
+	for i := 0; i < len(args); i++ {
+		into, takesValue := values[args[i]]
+		switch {
+		case args[i] == "-q":
+		case args[i] == "-n":
+			c.only = true
+		case !takesValue:
+			return c, fmt.Errorf("illegal option %s", args[i])
+		case i+1 == len(args):
+			return c, fmt.Errorf("option requires an argument %s", args[i])
+		default:
+			i++
+			*into = args[i]
+		}
+	}
+	return c, nil
+}
+
 // pfctl plays pfctl(8).
 func pfctl(m *machine, args []string) int {
 	m.hold()
 	var s MacState
 	m.load(&s)
 	fmt.Fprint(os.Stderr, "No ALTQ support in kernel\nALTQ related functions disabled\n")
-	fails := func(why string) int {
-		fmt.Fprintln(os.Stderr, "pfctl: "+why)
-		return 1
-	}
+	call, err := parsePfctl(args)
 	if s.FailOnce != "" && strings.Contains(strings.Join(args, " "), s.FailOnce) {
 		s.FailOnce = ""
 		m.store(s)
-		return fails("it does not work")
+		err = errors.New("it does not work")
 	}
-	anchor, show, flush, file, only := "", "", "", "", false
-	for i := 0; i < len(args); i++ {
-		value := func() string {
-			if i++; i == len(args) {
-				fail("an option of pfctl has no value")
-			}
-			return args[i]
-		}
-		switch args[i] {
-		case "-q":
-		case "-n":
-			only = true
-		case "-a":
-			anchor = value()
-		case "-s":
-			show = value()
-		case "-F":
-			flush = value()
-		case "-f":
-			file = value()
-		default:
-			return fails("illegal option " + args[i])
-		}
+	if err == nil {
+		err = s.pfctl(m, call)
 	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "pfctl: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// pfctl does what pfctl was asked for.
+func (s *MacState) pfctl(m *machine, call pfctlCall) error {
 	rules, there := s.Main, true
-	if anchor != "" {
-		rules, there = s.Anchors[anchor]
+	if call.anchor != "" {
+		rules, there = s.Anchors[call.anchor]
 	}
 	switch {
-	case show == "info":
+	case call.show == "info":
 		state := "Disabled                              "
 		if s.Enabled {
 			state = "Enabled for 0 days 02:11:05           "
 		}
 		fmt.Println("Status: " + state + "Debug: Urgent")
-	case show == "rules" && !there, flush == "rules" && !there:
-		return fails("DIOCGETRULES: Invalid argument")
-	case show == "rules":
+	case call.show == "rules" && !there, call.flush == "rules" && !there:
+		return errors.New("DIOCGETRULES: Invalid argument")
+	case call.show == "rules":
 		for _, r := range rules {
 			fmt.Println(r)
 		}
-	case flush == "rules" && anchor != "":
-		delete(s.Anchors, anchor)
-		m.store(s)
-	case file != "" && anchor != "":
-		loaded, err := parsePF(file)
-		if err != nil {
-			return fails(err.Error())
+	case call.flush == "rules" && call.anchor != "":
+		delete(s.Anchors, call.anchor)
+		m.store(*s)
+	case call.file != "" && call.anchor != "":
+		loaded, err := parsePF(call.file)
+		if err != nil || call.only {
+			return err
 		}
-		if !only {
-			s.Anchors[anchor] = loaded
-			m.store(s)
-		}
+		s.Anchors[call.anchor] = loaded
+		m.store(*s)
 	default:
-		fail(fmt.Sprintf("pfctl is called with %q", args))
+		fail(fmt.Sprintf("pfctl is called with %+v", call))
 	}
-	return 0
+	return nil
 }
 
 // pfForm is as much of the grammar of pf.conf(5) as is played here.
-var pfForm = regexp.MustCompile(`^pass in quick( inet6?)? proto (tcp|udp) from (\S+) to any port (\d+):(\d+) label "([^"]{1,63})"$`)
+var pfForm = regexp.MustCompile(`^pass (in|out) quick( inet6?)? proto (tcp|udp) from (\S+) to any port (\d+):(\d+) label "([^"]{1,63})"$`)
 
 // parsePF reads a file of rules and gives them as pfctl lists them: a rule for
 // addresses has their family, and TCP is matched by its first packet.
@@ -200,7 +214,7 @@ func parsePF(file string) ([]string, error) {
 		if f == nil {
 			return nil, fmt.Errorf("%s:%d: syntax error", file, n+1)
 		}
-		family, from := strings.TrimSpace(f[1]), f[3]
+		way, family, protocol, from, first, last, label := f[1], strings.TrimSpace(f[2]), f[3], f[4], f[5], f[6], f[7]
 		if from != "any" {
 			p, err := netip.ParsePrefix(from)
 			if err != nil {
@@ -223,10 +237,10 @@ func parsePF(file string) ([]string, error) {
 			family += " "
 		}
 		state := "keep state"
-		if f[2] == "tcp" {
+		if protocol == "tcp" {
 			state = "flags S/SA keep state"
 		}
-		loaded = append(loaded, fmt.Sprintf("pass in quick %sproto %s from %s to any port %s:%s %s label %q", family, f[2], from, f[4], f[5], state, f[6]))
+		loaded = append(loaded, fmt.Sprintf("pass %s quick %sproto %s from %s to any port %s:%s %s label %q", way, family, protocol, from, first, last, state, label))
 	}
 	return loaded, nil
 }

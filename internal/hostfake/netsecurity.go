@@ -21,10 +21,14 @@ import (
 // What this file plays: windows.ps1, statement by statement, and what the
 // cmdlets that it calls do. Who changes the script has to see to it that the
 // two still agree, and note its hash here.
-const windowsScriptHash = "af855270d55ea64c46f4ed475c7b38eee6bf834048614202b6b7d26347308bc5"
+const windowsScriptHash = "9e2c2052bca43b44ee6c41fb31bd173176b5fa344224b3764fe5aebe6587037a"
 
 // powershell plays powershell.exe -EncodedCommand.
 func powershell(m *machine, args []string) int {
+	var s WindowsState
+	if m.load(&s); s.NoShell {
+		return unknownCommand("powershell.exe")
+	}
 	if len(args) != 5 || args[0] != "-NoLogo" || args[1] != "-NoProfile" || args[2] != "-NonInteractive" || args[3] != "-EncodedCommand" {
 		fail(fmt.Sprintf("powershell.exe is called with %q", args))
 	}
@@ -81,6 +85,18 @@ func checkEncoded(encoded string) error {
 	return nil
 }
 
+// windowsEdit is what the script is told.
+type windowsEdit struct {
+	Expect string
+	Keep   []struct{ Name, Was, Open, Sealed string }
+	Add    []struct {
+		Name, Display, Open, Sealed, Direction, Protocol string
+		Ports, Sources                                   []string
+		Program                                          string
+	}
+	Remove []string
+}
+
 // windowsPS1 plays the script.
 func windowsPS1(m *machine, data string) error {
 	m.hold()
@@ -89,16 +105,7 @@ func windowsPS1(m *machine, data string) error {
 	if s.NoModule {
 		return exitCode(69)
 	}
-	var want struct {
-		Expect string `json:"expect"`
-		Keep   []struct{ Name, Was, Open, Sealed string }
-		Add    []struct {
-			Name, Display, Open, Sealed, Protocol string
-			Ports, Sources                        []string
-			Program                               string
-		}
-		Remove []string
-	}
+	var want windowsEdit
 	d := json.NewDecoder(strings.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&want); err != nil {
@@ -108,35 +115,8 @@ func windowsPS1(m *machine, data string) error {
 		if s.digest() != want.Expect {
 			return exitCode(75)
 		}
-		for _, k := range want.Keep {
-			if err := s.describe(m, k.Name, k.Open); err != nil {
-				return err
-			}
-		}
-		for _, a := range want.Add {
-			r := PortRule(a.Name, a.Display, a.Protocol, a.Ports...)
-			r.Description, r.RemoteAddress = a.Open, a.Sources
-			if a.Program != "" {
-				r.Program = a.Program
-			}
-			if err := s.add(m, r); err != nil {
-				return err
-			}
-		}
-		for _, name := range want.Remove {
-			if err := s.remove(m, name); err != nil {
-				return err
-			}
-		}
-		for _, k := range want.Keep {
-			if err := s.describe(m, k.Name, k.Sealed); err != nil {
-				return err
-			}
-		}
-		for _, a := range want.Add {
-			if err := s.describe(m, a.Name, a.Sealed); err != nil {
-				return err
-			}
+		if err := s.edit(m, want); err != nil {
+			return err
 		}
 	}
 	out, err := json.Marshal(map[string]any{
@@ -150,11 +130,51 @@ func windowsPS1(m *machine, data string) error {
 	return nil
 }
 
-// from gives the rules of some stores.
+// edit plays Edit-Rule.
+func (s *WindowsState) edit(m *machine, want windowsEdit) error {
+	for _, k := range want.Keep {
+		if err := s.describe(m, k.Name, k.Open); err != nil {
+			return err
+		}
+	}
+	for _, a := range want.Add {
+		r := PortRule(a.Name, a.Display, a.Protocol, a.Ports...)
+		if a.Direction == "Outbound" {
+			r = OutRule(a.Name, a.Display, a.Protocol, a.Ports...)
+		}
+		r.Description, r.RemoteAddress = a.Open, a.Sources
+		if a.Program != "" {
+			r.Program = a.Program
+		}
+		if err := s.add(m, r); err != nil {
+			return err
+		}
+	}
+	for _, name := range want.Remove {
+		if err := s.remove(m, name); err != nil {
+			return err
+		}
+	}
+	for _, k := range want.Keep {
+		if err := s.describe(m, k.Name, k.Sealed); err != nil {
+			return err
+		}
+	}
+	for _, a := range want.Add {
+		if err := s.describe(m, a.Name, a.Sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// from plays Read-Rule: it gives the rules of some stores, and of those for what
+// the machine sends only ours where nothing is dropped of that.
 func (s *WindowsState) from(sources ...string) []Rule {
+	drops := slices.ContainsFunc(s.Profiles, func(p Profile) bool { return p.Outbound == "Block" })
 	list := []Rule{}
 	for _, r := range s.Rules {
-		if slices.Contains(sources, r.Source) {
+		if slices.Contains(sources, r.Source) && (drops || r.Direction == "Inbound" || strings.HasPrefix(r.Name, "btplan-")) {
 			list = append(list, r)
 		}
 	}
@@ -192,7 +212,11 @@ func (s *WindowsState) add(m *machine, r Rule) error {
 	if _, err := s.index(r.Name); err == nil {
 		return complaint("Cannot create a file when that file already exists. [Windows System Error 183,New-NetFirewallRule]")
 	}
-	for _, p := range r.LocalPort {
+	ports := r.LocalPort
+	if r.Direction == "Outbound" {
+		ports = r.RemotePort
+	}
+	for _, p := range ports {
 		if !isPorts(p) {
 			return complaint("The port is invalid. [HRESULT 0x80070057,New-NetFirewallRule]")
 		}

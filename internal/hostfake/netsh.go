@@ -32,7 +32,9 @@ func netsh(m *machine, args []string) int {
 	code := 0
 	switch strings.Join(words, " ") {
 	case "advfirewall firewall show rule verbose":
-		text = s.showRules(options)
+		text, code = s.showRules(options)
+	case "advfirewall show currentprofile":
+		text = s.showProfiles()
 	case "advfirewall firewall add rule":
 		text, code = s.addRule(m, options)
 	case "advfirewall firewall delete rule":
@@ -43,6 +45,12 @@ func netsh(m *machine, args []string) int {
 		text, code = s.open(m, options)
 	case "firewall delete portopening":
 		text, code = s.shut(m, options)
+	case "firewall show allowedprogram":
+		text = s.showPrograms()
+	case "firewall add allowedprogram", "firewall set allowedprogram":
+		text, code = s.letIn(m, options)
+	case "firewall delete allowedprogram":
+		text, code = s.keepOut(m, options)
 	default:
 		text, code = "The following command was not found: "+strings.Join(args, " ")+".\n", 1
 	}
@@ -62,86 +70,129 @@ var labels = map[string][]string{
 var words = map[string]map[string]string{
 	"": {
 		"True": "Yes", "False": "No", "": "Any",
-		"In": "In", "NotRequired": "NotRequired", "Local": "Local Setting", "Any profile": "Domain,Private,Public",
+		"Inbound": "In", "Outbound": "Out", "NotRequired": "NotRequired", "Local": "Local Setting", "Any profile": "Domain,Private,Public",
 	},
 	"de": {
 		"True": "Ja", "False": "Nein", "": "Beliebig", "Any": "Beliebig", "Allow": "Zulassen", "Block": "Blocken",
-		"In": "Eingehend", "NotRequired": "Nicht erforderlich", "Local": "Lokale Einstellung", "Any profile": "Domäne,Privat,Öffentlich",
+		"Inbound": "Eingehend", "Outbound": "Ausgehend", "NotRequired": "Nicht erforderlich", "Local": "Lokale Einstellung", "Any profile": "Domäne,Privat,Öffentlich",
 	},
 }
 
-// showRules plays `show rule name=all dir=in verbose`.
-func (s *WindowsState) showRules(options map[string]string) string {
-	if options["name"] != "all" || options["dir"] != "in" {
+// direction is what dir=in or dir=out stands for.
+func direction(options map[string]string) string {
+	is, known := map[string]string{"in": "Inbound", "out": "Outbound"}[options["dir"]]
+	if !known {
+		fail(fmt.Sprintf("dir=%q", options["dir"]))
+	}
+	return is
+}
+
+// showProfiles plays `netsh advfirewall show currentprofile`, without the
+// settings of logging.
+func (s *WindowsState) showProfiles() string {
+	head, state, off, policy := "%s Profile Settings:", "State", map[bool]string{false: "ON", true: "OFF"}, "Firewall Policy"
+	if s.Language == "de" {
+		head, state, off, policy = "%s-Profileinstellungen:", "Status", map[bool]string{false: "EIN", true: "AUS"}, "Firewallrichtlinie"
+	}
+	var b strings.Builder
+	for _, p := range s.Profiles {
+		if !slices.ContainsFunc(s.Networks, func(category string) bool { return strings.HasPrefix(category, p.Name) }) {
+			continue
+		}
+		inbound := map[bool]string{false: "BlockInbound", true: "BlockInboundAlways"}[p.Inbound == "False"]
+		fmt.Fprintf(&b, "\n"+head+"\n%s\n", p.Name, strings.Repeat("-", 70))
+		fmt.Fprintf(&b, "%-37s %s\n%-37s %s,%sOutbound\n\n", state, off[p.Enabled == "False"], policy, inbound, p.Outbound)
+	}
+	return b.String() + ok
+}
+
+// showRules plays `show rule name=all dir=in verbose`, and dir=out.
+func (s *WindowsState) showRules(options map[string]string) (string, int) {
+	if options["name"] != "all" {
 		fail(fmt.Sprintf("show rule with %v", options))
 	}
+	var b strings.Builder
+	for _, r := range s.Rules {
+		if r.Source == "Local" && r.Direction == direction(options) {
+			s.showRule(&b, r)
+		}
+	}
+	if b.Len() == 0 {
+		return noMatch, 1
+	}
+	return b.String() + ok, 0
+}
+
+const noMatch = "No rules match the specified criteria.\n"
+
+func (s *WindowsState) showRule(b *strings.Builder, r Rule) {
 	word := func(w string) string {
 		if translated, found := words[s.Language][w]; found {
 			return translated
 		}
 		return w
 	}
-	var b strings.Builder
-	for _, r := range s.from("Local") {
-		label := labels[s.Language]
-		line := func(i int, value string) { fmt.Fprintf(&b, "%-37s %s\n", label[i]+":", value) }
-		list := func(i int, values []string) {
-			var out []string
-			for _, v := range values {
-				out = append(out, word(v))
-			}
-			line(i, strings.Join(out, ","))
+	label := labels[s.Language]
+	line := func(i int, value string) { fmt.Fprintf(b, "%-37s %s\n", label[i]+":", value) }
+	list := func(i int, values []string) {
+		var out []string
+		for _, v := range values {
+			out = append(out, word(v))
 		}
-		b.WriteString("\n")
-		line(0, r.Display)
-		b.WriteString(strings.Repeat("-", 70) + "\n")
-		if r.Description != "" {
-			line(1, r.Description)
-		}
-		line(2, word(r.Enabled))
-		line(3, word("In"))
-		profile := strings.ReplaceAll(r.Profile, ", ", ",")
-		if profile == "Any" {
-			profile = word("Any profile")
-		}
-		line(4, profile)
-		line(5, "")
-		list(6, r.LocalAddress)
-		var remote []string
-		for _, a := range r.RemoteAddress {
-			if !strings.ContainsAny(a, "/") && strings.ContainsAny(a, ".:") {
-				a += map[bool]string{true: "/128", false: "/32"}[strings.Contains(a, ":")]
-			}
-			remote = append(remote, a)
-		}
-		list(7, remote)
-		line(8, r.Protocol)
-		if r.Protocol == "TCP" || r.Protocol == "UDP" {
-			list(9, r.LocalPort)
-			list(10, r.RemotePort)
-		}
-		line(11, word("False"))
-		line(12, word(r.Program))
-		line(13, word(r.Service))
-		line(14, word(r.InterfaceType))
-		line(15, word("NotRequired"))
-		line(16, word("Local"))
-		line(17, word(r.Action))
+		line(i, strings.Join(out, ","))
 	}
-	return b.String() + ok
+	b.WriteString("\n")
+	line(0, r.Display)
+	b.WriteString(strings.Repeat("-", 70) + "\n")
+	if r.Description != "" {
+		line(1, r.Description)
+	}
+	line(2, word(r.Enabled))
+	line(3, word(r.Direction))
+	profile := strings.ReplaceAll(r.Profile, ", ", ",")
+	if profile == "Any" {
+		profile = word("Any profile")
+	}
+	line(4, profile)
+	line(5, "")
+	list(6, r.LocalAddress)
+	var remote []string
+	for _, a := range r.RemoteAddress {
+		if !strings.ContainsAny(a, "/") && strings.ContainsAny(a, ".:") {
+			a += map[bool]string{true: "/128", false: "/32"}[strings.Contains(a, ":")]
+		}
+		remote = append(remote, a)
+	}
+	list(7, remote)
+	line(8, r.Protocol)
+	if r.Protocol == "TCP" || r.Protocol == "UDP" {
+		list(9, r.LocalPort)
+		list(10, r.RemotePort)
+	}
+	line(11, word("False"))
+	line(12, word(r.Program))
+	line(13, word(r.Service))
+	line(14, word(r.InterfaceType))
+	line(15, word("NotRequired"))
+	line(16, word("Local"))
+	line(17, word(r.Action))
 }
 
 // addRule plays `add rule`.
 func (s *WindowsState) addRule(m *machine, options map[string]string) (string, int) {
-	for _, needed := range []string{"name", "dir", "action", "protocol", "localport", "remoteip", "profile"} {
-		if options[needed] == "" {
+	rule, ports := PortRule, options["localport"]
+	if direction(options) == "Outbound" {
+		rule, ports = OutRule, options["remoteport"]
+	}
+	for _, needed := range []string{options["name"], options["protocol"], ports, options["remoteip"]} {
+		if needed == "" {
 			return "A specified value is not valid.\n", 1
 		}
 	}
-	if options["dir"] != "in" || options["action"] != "allow" || options["profile"] != "any" {
+	if options["action"] != "allow" || options["profile"] != "any" || options["localport"] != "" && options["remoteport"] != "" {
 		fail(fmt.Sprintf("add rule with %v", options))
 	}
-	r := PortRule("{"+options["name"]+"}", options["name"], options["protocol"], strings.Split(options["localport"], ",")...)
+	r := rule("{"+options["name"]+"}", options["name"], options["protocol"], strings.Split(ports, ",")...)
 	r.RemoteAddress = strings.Split(options["remoteip"], ",")
 	if program, found := options["program"]; found {
 		r.Program = program
@@ -155,66 +206,13 @@ func (s *WindowsState) addRule(m *machine, options map[string]string) (string, i
 // deleteRules plays `delete rule`, which deletes all that have the name.
 func (s *WindowsState) deleteRules(m *machine, options map[string]string) (string, int) {
 	before := len(s.Rules)
-	s.Rules = slices.DeleteFunc(s.Rules, func(r Rule) bool { return r.Source == "Local" && r.Display == options["name"] })
+	s.Rules = slices.DeleteFunc(s.Rules, func(r Rule) bool {
+		return r.Source == "Local" && r.Display == options["name"] && r.Direction == direction(options)
+	})
 	n := before - len(s.Rules)
 	if n == 0 {
-		return "No rules match the specified criteria.\n", 1
+		return noMatch, 1
 	}
 	m.store(s)
 	return fmt.Sprintf("\nDeleted %d rule(s).\n", n) + ok, 0
-}
-
-// showOpenings plays `netsh firewall show portopening`.
-func (s *WindowsState) showOpenings() string {
-	heads, titles := []string{"Domain", "Standard"}, [2]string{"Port configuration for %s profile:", "Port   Protocol  Mode     Name"}
-	if s.Language == "de" {
-		heads, titles = []string{"Domänenprofil", "Standardprofil"}, [2]string{"Portkonfiguration für %s:", "Port   Protokoll  Modus   Name"}
-	}
-	mode := map[string]map[string]string{"de": {"Enable": "Aktivieren", "Disable": "Deaktivieren"}}[s.Language]
-	var b strings.Builder
-	for i, list := range s.Openings {
-		fmt.Fprintf(&b, "\n"+titles[0]+"\n%s\n%s\n", heads[i], titles[1], strings.Repeat("-", 67))
-		for _, o := range list {
-			word := o.Mode
-			if mode != nil {
-				word = mode[word]
-			}
-			fmt.Fprintf(&b, "%-6s %-9s %-8s %s\n", o.Port, o.Protocol, word, o.Name)
-		}
-	}
-	return b.String() + "\n"
-}
-
-// open plays `add portopening` and `set portopening`: there is one opening for
-// a port.
-func (s *WindowsState) open(m *machine, options map[string]string) (string, int) {
-	if !isPorts(options["port"]) || strings.Contains(options["port"], "-") || options["mode"] != "ENABLE" || options["profile"] != "ALL" || options["scope"] != "ALL" {
-		return "The syntax supplied for this command is not valid. Check help for the correct syntax.\n", 1
-	}
-	s.close(options)
-	for i := range s.Openings {
-		s.Openings[i] = append(s.Openings[i], Opening{options["protocol"], options["port"], "Enable", options["name"]})
-	}
-	m.store(s)
-	return ok, 0
-}
-
-// shut plays `delete portopening`.
-func (s *WindowsState) shut(m *machine, options map[string]string) (string, int) {
-	if !s.close(options) {
-		return "The system cannot find the file specified.\n", 1
-	}
-	m.store(s)
-	return ok, 0
-}
-
-func (s *WindowsState) close(options map[string]string) (found bool) {
-	for i := range s.Openings {
-		before := len(s.Openings[i])
-		s.Openings[i] = slices.DeleteFunc(s.Openings[i], func(o Opening) bool {
-			return o.Protocol == options["protocol"] && o.Port == options["port"]
-		})
-		found = found || len(s.Openings[i]) < before
-	}
-	return found
 }

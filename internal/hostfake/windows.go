@@ -26,6 +26,7 @@ type Windows struct {
 type WindowsState struct {
 	Limited  bool   // who is logged in is no administrator
 	NoModule bool   // PowerShell has no module NetSecurity, as before Windows 8
+	NoShell  bool   // there is no PowerShell, as on Windows XP
 	Language string // of netsh: "" is English, "de" German
 	Networks []string
 	Profiles []Profile
@@ -33,6 +34,8 @@ type WindowsState struct {
 	// Openings are the ports of `netsh firewall`, of the domain and the
 	// standard profile.
 	Openings [2][]Opening
+	// Programs are those that `netsh firewall` lets in, in the same profiles.
+	Programs [2][]Program
 }
 
 // Profile is the firewall's settings for one category of networks.
@@ -40,16 +43,18 @@ type Profile struct {
 	Name       string `json:"name"`
 	Enabled    string `json:"enabled"`
 	Inbound    string `json:"inbound"`
+	Outbound   string `json:"outbound"`
 	LocalRules string `json:"localRules"`
 }
 
-// Rule is an inbound rule with its filters, by the names of the NetSecurity
+// Rule is a rule with its filters, by the names of the NetSecurity
 // module in the lower case of windows.ps1.
 type Rule struct {
 	Name          string   `json:"name"`
 	Display       string   `json:"display"`
 	Description   string   `json:"description"`
 	Source        string   `json:"source"`
+	Direction     string   `json:"direction"`
 	Enabled       string   `json:"enabled"`
 	Action        string   `json:"action"`
 	Profile       string   `json:"profile"`
@@ -69,6 +74,12 @@ type Opening struct {
 	Protocol, Port, Mode, Name string
 }
 
+// Program is a row of `netsh firewall show allowedprogram`, and what that does not
+// show: whom the program is let in from, "ALL" or a list of addresses.
+type Program struct {
+	Path, Name, Mode, Scope string
+}
+
 // NewWindows gives a machine that has just been installed: its firewall is on,
 // and has some of the rules that every Windows has.
 func NewWindows(t testing.TB) *Windows {
@@ -76,28 +87,38 @@ func NewWindows(t testing.TB) *Windows {
 	dir := dirFor(t)
 	w := &Windows{Shell: filepath.Join(dir, "cmd.exe"), t: t, m: &machine{path: filepath.Join(dir, "windows.json")}}
 	program(t, w.Shell, player(t, dir), "cmd", w.m.path)
-	s := WindowsState{Networks: []string{"Private"}, Openings: [2][]Opening{{}, {}}}
+	help := Program{`C:\WINDOWS\system32\sessmgr.exe`, "Remote Assistance", "Enable", "ALL"}
+	s := WindowsState{Networks: []string{"Private"}, Openings: [2][]Opening{{}, {}}, Programs: [2][]Program{{help}, {help}}}
 	for _, name := range []string{"Domain", "Private", "Public"} {
-		s.Profiles = append(s.Profiles, Profile{name, "True", "True", "True"})
+		s.Profiles = append(s.Profiles, Profile{name, "True", "True", "Allow", "True"})
 	}
 	dhcp := PortRule("CoreNet-DHCP-In", "Core Networking - DHCP (DHCP-In)", "UDP", "68")
 	dhcp.RemotePort, dhcp.Program, dhcp.Service = []string{"67"}, `%SystemRoot%\system32\svchost.exe`, "dhcp"
 	rpc := PortRule("RemoteSvcAdmin-RPCSS-In-TCP", "Remote Service Management (RPC-EPMAP)", "TCP", "RPCEPMap")
 	rpc.Enabled, rpc.RemoteAddress, rpc.Profile = "False", []string{"LocalSubnet"}, "Domain, Private"
 	icmp := PortRule("CoreNet-Diag-ICMP4-EchoRequest-In", "Diagnostics", "ICMPv4", "RPC")
-	s.Rules = []Rule{dhcp, rpc, icmp}
+	dns := OutRule("CoreNet-DNS-Out-UDP", "Core Networking - DNS (UDP-Out)", "UDP", "53")
+	dns.Program, dns.Service = `%SystemRoot%\system32\svchost.exe`, "dnscache"
+	s.Rules = []Rule{dhcp, rpc, icmp, dns}
 	w.m.store(s)
 	return w
 }
 
-// PortRule is a rule such as New-NetFirewallRule makes when it is told a
-// protocol and ports and nothing else.
+// PortRule is a rule such as New-NetFirewallRule -Direction Inbound makes when it
+// is told a protocol and ports and nothing else.
 func PortRule(name, display, protocol string, ports ...string) Rule {
 	any := []string{"Any"}
 	return Rule{
-		Name: name, Display: display, Source: "Local", Enabled: "True", Action: "Allow", Profile: "Any", Protocol: protocol,
+		Name: name, Display: display, Source: "Local", Direction: "Inbound", Enabled: "True", Action: "Allow", Profile: "Any", Protocol: protocol,
 		LocalPort: ports, RemotePort: any, LocalAddress: any, RemoteAddress: any, Program: "Any", Service: "Any", InterfaceType: "Any",
 	}
+}
+
+// OutRule is the same with -Direction Outbound, for ports of other machines.
+func OutRule(name, display, protocol string, ports ...string) Rule {
+	r := PortRule(name, display, protocol, "Any")
+	r.Direction, r.RemotePort = "Outbound", ports
+	return r
 }
 
 // Edit changes the machine by other means than its programs.
@@ -133,6 +154,9 @@ func windowsShell(m *machine, args []string) int {
 	if len(args) != 2 || args[0] != "-c" {
 		fail(fmt.Sprintf("cmd.exe is called with %q", args))
 	}
+	if strings.HasPrefix(args[1], "sh ") {
+		return unknownCommand("sh")
+	}
 	if len(args[1]) > 8191 {
 		fmt.Fprintln(os.Stderr, "The command line is too long.")
 		return 1
@@ -144,6 +168,10 @@ func windowsShell(m *machine, args []string) int {
 	case "netsh":
 		return netsh(m, argv[1:])
 	case "cmd.exe":
+		if slices.Equal(argv[1:], []string{"/d", "/c", "ver"}) {
+			fmt.Print("\r\nMicrosoft Windows [Version 10.0.19045.3803]\r\n")
+			return 0
+		}
 		if len(argv) == 4 && slices.Equal(argv[1:3], []string{"/d", "/c"}) && argv[3] == "set SSH_CONNECTION" {
 			if at, found := os.LookupEnv("SSH_CONNECTION"); found {
 				fmt.Print("SSH_CONNECTION=" + at + "\r\n")
@@ -153,7 +181,11 @@ func windowsShell(m *machine, args []string) int {
 			return 1
 		}
 	}
-	fmt.Fprintf(os.Stderr, "'%s' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n", argv[0])
+	return unknownCommand(argv[0])
+}
+
+func unknownCommand(name string) int {
+	fmt.Fprintf(os.Stderr, "'%s' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n", name)
 	return 1
 }
 

@@ -61,6 +61,7 @@ var (
 	ownFunction = regexp.MustCompile(`(?m)^function (\S+?)\(`)
 	splatted    = regexp.MustCompile(`(?s)\$settings = @\{(.*?)\n\s*\}`)
 	settingName = regexp.MustCompile(`(?m)^\s*(\w+)\s*=`)
+	settingMore = regexp.MustCompile(`\$settings\['(\w+)'\]`)
 )
 
 func checkScript(t *testing.T, check func(*testing.T, string) report, known map[string][]string, text string) {
@@ -86,11 +87,13 @@ func checkScript(t *testing.T, check func(*testing.T, string) report, known map[
 			}
 		}
 	}
+	settings := settingMore.FindAllStringSubmatch(text, -1)
 	for _, s := range splatted.FindAllStringSubmatch(text, -1) {
-		for _, name := range settingName.FindAllStringSubmatch(s[1], -1) {
-			if !slices.Contains(known["New-NetFirewallRule"], "-"+name[1]) {
-				t.Errorf("New-NetFirewallRule has no parameter -%s in testdata/cmdlets.txt", name[1])
-			}
+		settings = append(settings, settingName.FindAllStringSubmatch(s[1], -1)...)
+	}
+	for _, name := range settings {
+		if !slices.Contains(known["New-NetFirewallRule"], "-"+name[1]) {
+			t.Errorf("New-NetFirewallRule has no parameter -%s in testdata/cmdlets.txt", name[1])
 		}
 	}
 }

@@ -12,13 +12,30 @@ import (
 // autoName is the type that takes whatever firewall is active.
 const autoName = "auto"
 
+// autoKinds are those among which auto looks on a Linux, those first that write
+// other people's rules for them. Of nftables and iptables it takes what is there.
+var autoKinds = []kind{anotherSystem, ufwKind, firewalldKind, anyFilter}
+
+// autoKind is the one of autoKinds that is active.
+var autoKind = kind{
+	name: autoName,
+	script: func(project string, whole bool) string {
+		var b strings.Builder
+		for _, k := range autoKinds {
+			b.WriteString(k.script(project, whole))
+		}
+		return b.String()
+	},
+	read: detect,
+}
+
 // detect finds the firewall that is active. One that writes the rules of
 // nftables or iptables for people wins over those rules, and one that is
 // installed but not active is no firewall.
-func detect(among []kind, project string, p script.Printed) (*holding, error) {
+func detect(project string, p script.Printed) (*holding, error) {
 	var found *holding
 	var idle []string
-	for _, k := range among {
+	for _, k := range autoKinds {
 		h, err := k.read(project, p)
 		switch {
 		case err != nil && found == nil:
@@ -37,6 +54,7 @@ func detect(among []kind, project string, p script.Printed) (*holding, error) {
 		}
 	}
 	if found != nil {
+		found.found = found.String()
 		return found, nil
 	}
 	if len(idle) > 0 {

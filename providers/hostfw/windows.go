@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -25,13 +26,15 @@ const (
 	modeICF         = "icf"         // netsh firewall: Windows XP with SP2, Server 2003
 )
 
+const windowsName = "windows"
+
 // windowsType is the firewall of Windows. Its rules add up, except that one
 // that blocks wins over all that allow: an allow of ours can neither shut a
 // port nor lock anybody out, so that there is nothing for a revert timer to
 // take back.
 func windowsType() providers.Type {
 	return providers.Type{
-		Name:   "windows",
+		Name:   windowsName,
 		Remote: true,
 		Spec: hcldec.ObjectSpec{
 			"mode": &hcldec.ValidateSpec{
@@ -73,20 +76,8 @@ func checkWindowsProgram(v cty.Value) hcl.Diagnostics {
 	}}
 }
 
-// optionalText is an attribute's text; "" if it has none, or none yet.
-func optionalText(v cty.Value) string {
-	v, _ = v.Unmark()
-	if !v.IsKnown() || v.IsNull() {
-		return ""
-	}
-	return v.AsString()
-}
-
 func openWindows(s providers.Settings) (providers.Device, error) {
 	w := &windows{project: s.Project, addr: s.Addr, mode: optionalText(s.Body.GetAttr("mode")), program: optionalText(s.Body.GetAttr("program"))}
-	if w.mode == modeICF && w.program != "" {
-		return nil, providers.Flag(errors.New("in mode \"icf\" the Windows firewall opens a port for whatever program listens on it: leave program out"), providers.ErrUnsupported)
-	}
 	w.run = func(ctx context.Context, stdin []byte, argv ...string) ([]byte, error) {
 		return s.Runner.Command(ctx, argv, stdin)
 	}
@@ -101,16 +92,19 @@ type windows struct {
 	program string // our rules are for it alone; "": for any
 	run     func(ctx context.Context, stdin []byte, argv ...string) ([]byte, error)
 
-	last *windowsState // by the latest Read, or by reading back
+	last  *windowsState  // by the latest Read, or by reading back
+	login *guarded.Login // once netshLogin has found it out
 }
 
 // windowsState is what one read came to.
 type windowsState struct {
 	rules    []plan.Live
-	blocks   []windowsBlock // the rules that keep packets out, whatever allows them
+	blocks   []windowsBlock // the rules that drop packets, whatever allows them
 	problems []providers.Problem
 	login    guarded.Login
 	way      windowsWay // what was read, by the way it was
+	// dropsOutbound is providers.Reading's.
+	dropsOutbound bool
 }
 
 // windowsWay is one way to talk to a Windows, together with what it read.
@@ -125,15 +119,20 @@ var errNoModule = errors.New("PowerShell has no module NetSecurity there")
 
 // Shape joins what can be joined, or takes ports one by one where Windows does.
 func (w *windows) Shape(rules []plan.Rule) ([]plan.Rule, error) {
-	if w.mode != modeICF {
-		return plan.Coalesce(rules), nil
-	}
 	for _, r := range rules {
-		if r.Sources != nil {
-			return nil, providers.Flag(errors.New("in mode \"icf\" the Windows firewall lets in everyone: take sources out of the port_range"), providers.ErrUnsupported)
+		six := slices.ContainsFunc(r.Sources, func(p netip.Prefix) bool { return p.Addr().Is6() })
+		switch {
+		case w.mode != modeICF || r.Sources == nil:
+		case w.program == "":
+			return nil, providers.Flag(errors.New("in mode \"icf\" btplan opens a port for everyone, since Windows XP does not list for whom one is open: take sources out of the port_range, or name the program in the firewall block, whose entry keeps account of them"), providers.ErrUnsupported)
+		case six:
+			return nil, providers.Flag(errors.New("in mode \"icf\" the Windows firewall takes sources of IPv4 only: take those of IPv6 out of the port_range"), providers.ErrUnsupported)
 		}
 	}
-	return plan.Split(rules), nil
+	if w.mode == modeICF && w.program == "" {
+		return plan.Split(rules), nil
+	}
+	return plan.Coalesce(rules), nil
 }
 
 // Read gives our rules, and others that let packets in to a port from anywhere
@@ -167,7 +166,7 @@ func (w *windows) ReadBack() *providers.Reading {
 	for i := range rules {
 		rules[i].Device = w.addr
 	}
-	return &providers.Reading{Rules: rules, Problems: w.last.problems}
+	return &providers.Reading{Rules: rules, DropsOutbound: w.last.dropsOutbound, Problems: w.last.problems}
 }
 
 // Apply makes the firewall hold our rules as they are to be. New rules are made
@@ -234,6 +233,10 @@ func explainWindows(err error) error {
 	readable.Stderr = powershell.Message(exit.Stderr)
 	if strings.TrimSpace(readable.Stderr) == "" {
 		readable.Stderr = exit.Stdout // where netsh complains
+	}
+	// A shell that finds no such program names it, in whatever language.
+	if exit.Stdout == "" && strings.Contains(readable.Stderr, powershell.Command()[0]) {
+		return fmt.Errorf("there seems to be no PowerShell on the machine: for Windows XP and Server 2003, write firewall \"windows\" with mode = \"icf\" in the machine's block: %w", &readable)
 	}
 	// The message is in the language of the machine, but not its number.
 	if strings.Contains(readable.Stderr, "Windows System Error 5,") {

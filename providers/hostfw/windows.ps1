@@ -1,5 +1,5 @@
 # Prints, as one line of JSON in ASCII, what the firewall of Windows lets in and
-# keeps out. Where the argument, JSON too, has a digest to expect, it first makes
+# out, and what it does not. Where the argument, JSON too, has a digest to expect, it first makes
 # a change of btplan's rules, which are those named btplan-*; and ends with 75,
 # having changed nothing, if they are not those of which the digest was taken.
 # It ends with 69 where Windows has no module NetSecurity.
@@ -22,10 +22,12 @@ function ConvertTo-Ascii([object]$Value) {
 }
 
 # To ask for the filters of each rule would take minutes: they are fetched at
-# once and joined.
-function Read-Rule([string]$Store, [string[]]$Source) {
+# once and joined. Rules for what the machine sends, of which there are hundreds,
+# are of interest only where something is dropped of that, but for our own.
+function Read-Rule([string]$Store, [string[]]$Source, [bool]$Outbound) {
     $rules = @(Get-NetFirewallRule -PolicyStore $Store | Where-Object -FilterScript {
-            ([string]$_.Direction) -eq 'Inbound' -and $Source -contains [string]$_.PolicyStoreSourceType
+            $Source -contains [string]$_.PolicyStoreSourceType -and
+            ($Outbound -or ([string]$_.Direction) -eq 'Inbound' -or ([string]$_.InstanceID) -like 'btplan-*')
         })
     if ($rules.Count -eq 0) { return }
     $ports = @{}
@@ -45,6 +47,7 @@ function Read-Rule([string]$Store, [string[]]$Source) {
                 display       = [string]$rule.DisplayName
                 description   = [string]$rule.Description
                 source        = [string]$rule.PolicyStoreSourceType
+                direction     = [string]$rule.Direction
                 enabled       = [string]$rule.Enabled
                 action        = [string]$rule.Action
                 profile       = [string]$rule.Profile
@@ -81,12 +84,16 @@ function Edit-Rule([object]$Change) {
                 DisplayName   = $rule.display
                 Description   = $rule.open
                 Group         = 'btplan'
-                Direction     = 'Inbound'
+                Direction     = $rule.direction
                 Action        = 'Allow'
                 Profile       = 'Any'
                 Protocol      = $rule.protocol
-                LocalPort     = @($rule.ports)
                 RemoteAddress = @($rule.sources)
+            }
+            if ($rule.direction -eq 'Outbound') {
+                $settings['RemotePort'] = @($rule.ports)
+            } else {
+                $settings['LocalPort'] = @($rule.ports)
             }
             if ($rule.program) { $settings['Program'] = $rule.program }
             [void](New-NetFirewallRule @settings)
@@ -104,28 +111,30 @@ function Edit-Rule([object]$Change) {
     }
 }
 
-$local = @('Local', 'None')
-$rules = @(Read-Rule 'PersistentStore' $local)
-if ($want.expect) {
-    if ((Get-Digest $rules) -ne $want.expect) { exit 75 }
-    Edit-Rule $want
-    $rules = @(Read-Rule 'PersistentStore' $local)
-}
-$networks = @(Get-NetConnectionProfile -ErrorAction SilentlyContinue | ForEach-Object -Process { [string]$_.NetworkCategory })
 $profiles = @(Get-NetFirewallProfile -PolicyStore ActiveStore | ForEach-Object -Process {
         [pscustomobject]@{
                 name       = [string]$_.Name
                 enabled    = [string]$_.Enabled
                 inbound    = [string]$_.AllowInboundRules
+                outbound   = [string]$_.DefaultOutboundAction
                 localRules = [string]$_.AllowLocalFirewallRules
         }
     })
+$drops = @($profiles | Where-Object -FilterScript { $_.outbound -eq 'Block' }).Count -gt 0
+$local = @('Local', 'None')
+$rules = @(Read-Rule 'PersistentStore' $local $drops)
+if ($want.expect) {
+    if ((Get-Digest $rules) -ne $want.expect) { exit 75 }
+    Edit-Rule $want
+    $rules = @(Read-Rule 'PersistentStore' $local $drops)
+}
+$networks = @(Get-NetConnectionProfile -ErrorAction SilentlyContinue | ForEach-Object -Process { [string]$_.NetworkCategory })
 $answer = [pscustomobject]@{
         login    = [string]$env:SSH_CONNECTION
         digest   = Get-Digest $rules
         networks = $networks
         profiles = $profiles
         rules    = $rules
-        policy   = @(Read-Rule 'ActiveStore' @('GroupPolicy', 'MDM'))
+        policy   = @(Read-Rule 'ActiveStore' @('GroupPolicy', 'MDM') $drops)
 }
 [Console]::Out.WriteLine((ConvertTo-Ascii $answer))

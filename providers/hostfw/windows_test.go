@@ -1,7 +1,6 @@
 package hostfw
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,37 +8,65 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/plan"
-	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/hashicorp/hcl/v2/hclparse"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // windowsReaders read what each way to talk to a Windows prints.
 var windowsReaders = map[string]func(w *windows, out []byte) (*windowsState, error){
 	modeNetSecurity: (*windows).parseNetSecurity,
-	modeAdvFirewall: func(w *windows, out []byte) (*windowsState, error) { return w.parseAdvFirewall(string(out)) },
-	modeICF:         func(w *windows, out []byte) (*windowsState, error) { return w.parseICF(string(out)) },
+	modeAdvFirewall: func(w *windows, out []byte) (*windowsState, error) {
+		p := transcript(out)
+		return w.parseAdvFirewall(advAnswer{in: p[0], out: p[1], profiles: p[2]})
+	},
+	modeICF: func(w *windows, out []byte) (*windowsState, error) {
+		p := transcript(out)
+		return w.parseICF(icfAnswer{ports: p[0], programs: p[1]})
+	},
+}
+
+const azureus = `C:\Program Files\Azureus\Azureus.exe`
+
+// transcript gives what the commands printed that a file shows, each below a line
+// with the command itself: the first three of them.
+func transcript(file []byte) (printed [3]string) {
+	for i, part := range strings.Split("\n"+string(file), "\n$ ") {
+		if _, out, _ := strings.Cut(part, "\n"); i > 0 && i <= len(printed) {
+			printed[i-1] = out
+		}
+	}
+	return printed
 }
 
 // The transcripts are written from the vendor's documentation and what people
 // have published, in English and in German.
 func TestWindowsAnswers(t *testing.T) {
-	for file, mode := range map[string]string{
-		"netsecurity": modeNetSecurity, "advfirewall": modeAdvFirewall, "advfirewall-de": modeAdvFirewall,
-		"icf": modeICF, "icf-vista": modeICF,
+	for name, test := range map[string]struct{ file, mode, program string }{
+		"netsecurity":    {"netsecurity", modeNetSecurity, ""},
+		"advfirewall":    {"advfirewall", modeAdvFirewall, ""},
+		"advfirewall-de": {"advfirewall-de", modeAdvFirewall, ""},
+		"icf":            {"icf", modeICF, ""},
+		"icf-vista":      {"icf-vista", modeICF, ""},
+		"icf-program":    {"icf", modeICF, azureus},
+		"icf-taken":      {"icf", modeICF, `C:\Y.exe`},
 	} {
-		s, err := windowsReaders[mode](&windows{project: "home", mode: mode}, answer(t, file))
+		s, err := windowsReaders[test.mode](&windows{project: "home", mode: test.mode, program: test.program}, answer(t, test.file))
 		if err != nil {
-			t.Errorf("%s: %v", file, err)
+			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		var b strings.Builder
-		b.WriteString(s.seen().describe())
-		for _, block := range s.blocks {
-			fmt.Fprintf(&b, "block: %q %v\n", block.name, block.rules)
+		b.WriteString(inWords(s.seen()))
+		for _, l := range s.rules {
+			if l.Outdated != "" {
+				fmt.Fprintf(&b, "outdated: %s %s: %s\n", l.Owner, l.Rule, l.Outdated)
+			}
 		}
-		golden(t, file+".txt", b.String())
+		for _, block := range s.blocks {
+			fmt.Fprintf(&b, "block: %q %v, vague: %t\n", block.name, block.rules, block.vague)
+		}
+		fmt.Fprintf(&b, "drops what is sent: %t\n", s.dropsOutbound)
+		golden(t, name+".txt", b.String())
 	}
 }
 
@@ -54,10 +81,10 @@ func TestNetSecurityCutShort(t *testing.T) {
 	}
 	for _, empty := range []string{"", "\r\n", "Ok.\r\n"} {
 		w := &windows{project: "home"}
-		if _, err := w.parseAdvFirewall(empty); err == nil {
+		if _, err := w.parseAdvFirewall(advAnswer{in: empty, out: empty, profiles: empty}); err == nil {
 			t.Errorf("netsh advfirewall says %q, and that is no error", empty)
 		}
-		if _, err := w.parseICF(empty); err == nil {
+		if _, err := w.parseICF(icfAnswer{empty, empty}); err == nil {
 			t.Errorf("netsh firewall says %q, and that is no error", empty)
 		}
 	}
@@ -70,6 +97,9 @@ func FuzzWindowsAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for mode, read := range windowsReaders {
 			w := &windows{project: "home", mode: mode}
+			if mode == modeICF && len(data)%2 == 1 {
+				w.program = azureus
+			}
 			s, err := read(w, data)
 			if err != nil {
 				continue
@@ -83,6 +113,15 @@ func FuzzWindowsAnswer(f *testing.F) {
 			after[other] = []plan.Rule{allow(t, plan.TCP, "6881-6889")}
 			if n, ok := s.way.(*netSecurity); ok {
 				_ = n.change(w, after)
+			}
+			if c, ok := s.way.(*icf); ok {
+				for _, p := range c.programs {
+					parts := p.parts(w.project, p.ours)
+					if again, ok := parseICFName(icfName(parts)); len(parts) > 0 && (!ok || icfName(again) != icfName(parts)) {
+						t.Errorf("the name %q is read as %v", icfName(parts), again)
+					}
+					_ = icfScope(parts)
+				}
 			}
 			w.last = s
 			changes := []plan.Change{{Action: plan.Create, Owner: other, After: &after[other][0]}}
@@ -185,13 +224,5 @@ func TestFirewallBlocks(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s { %s }: got %q, want %q", test.typ, test.body, got, test.want)
 		}
-	}
-}
-
-// XP's ports are open to every program: one that is named would be let down.
-func TestICFProgram(t *testing.T) {
-	body := cty.ObjectVal(map[string]cty.Value{"mode": cty.StringVal("icf"), "program": cty.StringVal(`C:\x.exe`)})
-	if _, err := openWindows(providers.Settings{Body: body}); !errors.Is(err, providers.ErrUnsupported) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -28,14 +28,26 @@ type windowsKept struct {
 
 // windowsAdded is a new rule.
 type windowsAdded struct {
-	Name     string   `json:"name"`
-	Display  string   `json:"display"`
-	Open     string   `json:"open"`
-	Sealed   string   `json:"sealed"`
-	Protocol string   `json:"protocol"`
-	Ports    []string `json:"ports"`
-	Sources  []string `json:"sources"`
-	Program  string   `json:"program"`
+	Name      string   `json:"name"`
+	Display   string   `json:"display"`
+	Open      string   `json:"open"`
+	Sealed    string   `json:"sealed"`
+	Direction string   `json:"direction"`
+	Protocol  string   `json:"protocol"`
+	Ports     []string `json:"ports"`
+	Sources   []string `json:"sources"`
+	Program   string   `json:"program"`
+}
+
+// rule is a as it will be listed.
+func (a windowsAdded) rule() windowsRule {
+	r := windowsRule{Direction: a.Direction, Protocol: a.Protocol, RemoteAddress: a.Sources}
+	if r.kind() == plan.Outbound {
+		r.RemotePort = a.Ports
+	} else {
+		r.LocalPort = a.Ports
+	}
+	return r
 }
 
 // maxWindowsPorts is how many ranges of ports one rule gets. Windows sets no
@@ -47,15 +59,16 @@ const maxWindowsPorts = 500
 func (w *windows) windowsRules(rules []plan.Rule) []windowsAdded {
 	var out []windowsAdded
 	sorted := slices.SortedFunc(slices.Values(rules), plan.Rule.Compare)
-	at := map[string]int{} // where the rule for a protocol and sources is
+	at := map[string]int{} // where the rule for a direction, protocol and sources is
 	for _, r := range sorted {
 		sources := spelledAddresses(r.Sources)
-		place := string(r.Protocol) + " " + strings.Join(sources, ",")
+		direction := windowsDirection(r.Kind)
+		place := direction + " " + string(r.Protocol) + " " + strings.Join(sources, ",")
 		i, found := at[place]
 		if !found || len(out[i].Ports) == maxWindowsPorts {
 			i = len(out)
 			at[place] = i
-			out = append(out, windowsAdded{Protocol: strings.ToUpper(string(r.Protocol)), Sources: sources, Program: w.program})
+			out = append(out, windowsAdded{Direction: direction, Protocol: strings.ToUpper(string(r.Protocol)), Sources: sources, Program: w.program})
 		}
 		out[i].Ports = append(out[i].Ports, r.Ports.String())
 	}
@@ -97,7 +110,6 @@ func (n *netSecurity) change(w *windows, after owned) windowsChange {
 
 // holds says whether o is what add would make, and nothing is wrong with it.
 func (o windowsOurs) holds(add windowsAdded) bool {
-	as := windowsRule{Protocol: add.Protocol, LocalPort: add.Ports, RemoteAddress: add.Sources}
-	is, err := as.rules()
+	is, err := add.rule().rules()
 	return err == nil && o.drift == "" && !o.other && slices.EqualFunc(o.is, is, plan.Rule.Equal)
 }

@@ -1,7 +1,9 @@
 package hostfw
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,12 +14,14 @@ import (
 )
 
 // icf is the firewall of Windows XP with SP2 and of Server 2003, which grew out
-// of the Internet Connection Firewall: a list of open ports, each with a name,
-// and nothing that blocks. There is no PowerShell. netsh takes one port at a
-// time, and there is one opening for a port: what is asked of it a second time
-// replaces the first.
+// of the Internet Connection Firewall: a list of open ports, and one of programs
+// that are let in on whatever port they listen on, each with a name, and nothing
+// that blocks. There is no PowerShell. netsh takes one port or program at a time,
+// and there is one entry for each: what is asked of it a second time replaces the
+// first. What the machine sends is never dropped.
 type icf struct {
-	ours map[icfPort]icfOwner
+	ours     map[icfPort]icfOwner
+	programs map[string]icfProgram // those with something of ours, and the one that the block names
 }
 
 type icfPort struct {
@@ -33,12 +37,19 @@ type icfOwner struct {
 // icfProfiles are the lists that all of our openings are in.
 const icfProfiles = 2
 
+// icfAnswer is what netsh prints of ports, and of programs.
+type icfAnswer struct{ ports, programs string }
+
 func readICF(ctx context.Context, w *windows) (*windowsState, error) {
-	out, err := w.netsh(ctx, "firewall", "show", "portopening")
-	if err != nil {
+	var printed icfAnswer
+	var err error
+	if printed.ports, err = w.netsh(ctx, "firewall", "show", "portopening"); err != nil {
 		return nil, err
 	}
-	s, err := w.parseICF(out)
+	if printed.programs, err = w.netsh(ctx, "firewall", "show", "allowedprogram"); err != nil {
+		return nil, err
+	}
+	s, err := w.parseICF(printed)
 	if err != nil {
 		return nil, err
 	}
@@ -46,13 +57,34 @@ func readICF(ctx context.Context, w *windows) (*windowsState, error) {
 	return s, err
 }
 
-func (w *windows) parseICF(out string) (*windowsState, error) {
-	lists, err := parseICF(out)
-	if err != nil {
+func (w *windows) parseICF(printed icfAnswer) (*windowsState, error) {
+	ports, errPorts := parseICF(printed.ports)
+	programs, errPrograms := parseICFPrograms(printed.programs)
+	if err := errors.Join(errPorts, errPrograms); err != nil {
 		return nil, fmt.Errorf("what netsh says of the firewall can't be made sense of: %w", err)
 	}
-	c := &icf{map[icfPort]icfOwner{}}
-	s := &windowsState{way: c}
+	c := &icf{map[icfPort]icfOwner{}, map[string]icfProgram{}}
+	rules := c.readPorts(w, ports)
+	c.readPrograms(w, programs)
+	return &windowsState{way: c, rules: onceEach(append(rules, c.livePrograms(w)...))}, nil
+}
+
+// onceEach joins what is held twice of the same rule of ours, as by a change from
+// ports to a program that was cut short: it is outdated as long as one of them is.
+func onceEach(list []plan.Live) (out []plan.Live) {
+	for _, l := range list {
+		i := slices.IndexFunc(out, func(o plan.Live) bool { return !l.Owner.IsZero() && o.Owner == l.Owner && o.Rule.Equal(l.Rule) })
+		if i < 0 {
+			out = append(out, l)
+			continue
+		}
+		out[i].Outdated = cmp.Or(out[i].Outdated, l.Outdated)
+	}
+	return out
+}
+
+// readPorts takes note of our openings, and gives them and those of others.
+func (c *icf) readPorts(w *windows, lists [][]icfOpening) (out []plan.Live) {
 	seen := map[icfOpening]int{}
 	for _, list := range lists[:min(len(lists), icfProfiles)] {
 		for _, o := range list {
@@ -65,27 +97,42 @@ func (w *windows) parseICF(out string) (*windowsState, error) {
 		project, owner, marked := parseASCIIMark(o.name)
 		if !marked || project != w.project {
 			l.Project = project
-			if o.mode != "Disable" {
-				s.rules = append(s.rules, l)
+			if o.mode != icfOff {
+				out = append(out, l)
 			}
 			continue
 		}
 		l.Owner = owner
-		switch {
-		case o.mode == "Disable":
-			l.Drift = "it is turned off"
-		case seen[o] < min(len(lists), icfProfiles):
-			l.Drift = "it counts in some networks only"
+		if w.program != "" {
+			l.Outdated = "it is for any program"
 		}
+		l.Drift = icfDrift(o.mode, seen[o], len(lists))
 		at := icfPort{o.protocol, o.port}
 		if _, twice := c.ours[at]; twice {
 			// The two lists say different things of it.
 			continue
 		}
 		c.ours[at] = icfOwner{owner, l.Drift}
-		s.rules = append(s.rules, l)
+		out = append(out, l)
 	}
-	return s, nil
+	return out
+}
+
+const (
+	icfOff        = "Disable" // the mode of what is not let in, in English
+	icfSomewhere  = "it counts in some networks only"
+	icfEverywhere = "ALL" // the profiles, for netsh
+)
+
+// icfDrift says what is wrong with an entry of ours that is in some of the lists.
+func icfDrift(mode string, in, lists int) string {
+	switch {
+	case mode == icfOff:
+		return "it is turned off"
+	case in < min(lists, icfProfiles):
+		return icfSomewhere
+	}
+	return ""
 }
 
 func (o icfOpening) compare(p icfOpening) int {
@@ -96,20 +143,27 @@ func (o icfOpening) String() string {
 	return fmt.Sprintf("%s %05d %s %s", o.protocol, o.port, o.name, o.mode)
 }
 
-// apply opens what is missing and then closes what is too much, a port at a
-// time.
+// apply opens what is missing and then closes what is too much, a port or a
+// program at a time.
 func (c *icf) apply(ctx context.Context, w *windows, after owned) (*windowsState, error) {
 	now, err := readICF(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	if !maps.Equal(now.way.(*icf).ours, c.ours) {
+	there := now.way.(*icf)
+	if !maps.Equal(there.ours, c.ours) || !maps.EqualFunc(there.programs, c.programs, icfProgram.same) {
 		return nil, errWindowsChanged
 	}
 	want := map[icfPort]icfOwner{}
-	for owner, rules := range after {
-		for _, r := range rules {
-			want[icfPort{strings.ToUpper(string(r.Protocol)), r.Ports.First}] = icfOwner{owner: owner}
+	if w.program != "" {
+		if err := there.letProgram(ctx, w, after); err != nil {
+			return nil, err
+		}
+	} else {
+		for owner, rules := range after {
+			for _, r := range rules {
+				want[icfPort{strings.ToUpper(string(r.Protocol)), r.Ports.First}] = icfOwner{owner: owner}
+			}
 		}
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(want), icfPort.compare) {
@@ -132,6 +186,9 @@ func (c *icf) apply(ctx context.Context, w *windows, after owned) (*windowsState
 		if _, err := w.netsh(ctx, "firewall", "delete", "portopening", "protocol="+at.protocol, "port="+strconv.Itoa(int(at.port)), "profile=ALL"); err != nil {
 			return nil, err
 		}
+	}
+	if err := there.dropPrograms(ctx, w, after); err != nil {
+		return nil, err
 	}
 	return readICF(ctx, w)
 }

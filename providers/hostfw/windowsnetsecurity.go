@@ -36,14 +36,6 @@ type netSecurity struct {
 	ours []windowsOurs
 }
 
-// windowsProfile is the settings for one category of networks.
-type windowsProfile struct {
-	Name       string `json:"name"`
-	Enabled    string `json:"enabled"`
-	Inbound    string `json:"inbound"`    // "False": all incoming connections are blocked
-	LocalRules string `json:"localRules"` // "False": policy has it that ours don't count
-}
-
 // windowsOurs is one rule of ours.
 type windowsOurs struct {
 	windowsRule
@@ -89,7 +81,11 @@ func (w *windows) parseNetSecurity(out []byte) (*windowsState, error) {
 	if n.Digest == "" || d.More() {
 		return nil, errors.New("what PowerShell says of the firewall can't be made sense of: it is not one whole answer")
 	}
-	s := &windowsState{way: n, login: guarded.ParseLogin([]byte(n.Login)), problems: n.problems()}
+	active := activeProfiles(n.Profiles, n.Networks)
+	s := &windowsState{
+		way: n, login: guarded.ParseLogin([]byte(n.Login)),
+		problems: problemsOf(active), dropsOutbound: slices.ContainsFunc(active, windowsProfile.dropsOutbound),
+	}
 	for _, r := range n.Rules {
 		o, found, err := w.own(r)
 		if err != nil {
@@ -162,9 +158,11 @@ func (n *netSecurity) live() []plan.Live {
 }
 
 // foreign gives what a rule of others lets in, if it opens a port to all that
-// listen on it, or to our program, in every network.
+// listen on it, or to our program, in every network; or lets out, to everyone.
+// One that lets in to every port is about no port in particular; one that lets
+// out to every port makes ours needless.
 func (w *windows) foreign(r windowsRule) []plan.Live {
-	if r.flaw() != "" || isAny(r.LocalPort...) || !isAny(r.Program) && !strings.EqualFold(r.Program, w.program) {
+	if r.flaw() != "" || r.kind() == plan.Allow && isAny(r.LocalPort...) || !isAny(r.Program) && !strings.EqualFold(r.Program, w.program) {
 		return nil
 	}
 	rules, err := r.rules()
@@ -182,7 +180,7 @@ func (w *windows) foreign(r windowsRule) []plan.Live {
 	return out
 }
 
-// block says whether a rule keeps out packets that our rules let in.
+// block says whether a rule drops packets that our rules let in or out.
 func (w *windows) block(r windowsRule) (windowsBlock, bool) {
 	ports, err := r.ports()
 	if !strings.EqualFold(r.Enabled, "True") || !strings.EqualFold(r.Action, "Block") || err != nil ||
@@ -190,42 +188,11 @@ func (w *windows) block(r windowsRule) (windowsBlock, bool) {
 		return windowsBlock{}, false
 	}
 	sources, err := r.sources()
-	b := windowsBlock{name: r.Display, broad: err != nil || isAny(r.Protocol)}
+	b := windowsBlock{name: r.Display, vague: err != nil || isAny(r.Protocol) || r.kind() == plan.Outbound && !isAny(r.narrowing()...)}
 	for _, protocol := range r.protocols() {
 		for _, p := range ports {
-			b.rules = append(b.rules, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: p, Sources: sources})
+			b.rules = append(b.rules, plan.Rule{Kind: r.kind(), Protocol: protocol, Ports: p, Sources: sources})
 		}
 	}
 	return b, true
-}
-
-// problems tells what keeps packets out, or lets them in, whatever rules there
-// are, in the networks that the machine is in.
-func (n *netSecurity) problems() []providers.Problem {
-	var out []providers.Problem
-	for _, p := range n.Profiles {
-		if len(n.Networks) > 0 && !slices.ContainsFunc(n.Networks, func(category string) bool {
-			return strings.HasPrefix(category, p.Name) // DomainAuthenticated has the profile Domain
-		}) {
-			continue
-		}
-		switch {
-		case strings.EqualFold(p.Enabled, "False"):
-			out = append(out, providers.Problem{
-				Summary: "The Windows firewall is off",
-				Detail:  fmt.Sprintf("The firewall is turned off for networks of the profile %s, so it shuts no port there. The rules are made all the same, and count from when it is turned on.", p.Name),
-			})
-		case strings.EqualFold(p.Inbound, "False"):
-			out = append(out, providers.Problem{
-				Summary: "Windows blocks all incoming connections",
-				Detail:  fmt.Sprintf("For networks of the profile %s the firewall is set to block all incoming connections, those in the list of allowed apps too, so no rule opens a port. Turn that setting off.", p.Name),
-			})
-		case strings.EqualFold(p.LocalRules, "False"):
-			out = append(out, providers.Problem{
-				Summary: "Policy overrides the rules of the machine",
-				Detail:  fmt.Sprintf("Group Policy has it that rules made on the machine itself don't count in networks of the profile %s, so btplan's open no port there. Whoever runs the domain has to allow local rules, or open the ports by policy.", p.Name),
-			})
-		}
-	}
-	return out
 }

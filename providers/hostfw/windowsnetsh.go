@@ -25,15 +25,23 @@ func (w *windows) netsh(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// netshLogin finds out about the connection by which btplan is there.
+// netshLogin finds out, once, about the connection by which btplan is there.
 func (w *windows) netshLogin(ctx context.Context) (guarded.Login, error) {
+	if w.login != nil {
+		return *w.login, nil
+	}
 	out, err := w.run(ctx, nil, "cmd.exe", "/d", "/c", "set SSH_CONNECTION")
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
-		return guarded.Login{}, nil // there is no such variable
+		out, err = nil, nil // there is no such variable
+	}
+	if err != nil {
+		return guarded.Login{}, err
 	}
 	_, value, _ := strings.Cut(string(out), "=")
-	return guarded.ParseLogin([]byte(value)), err
+	login := guarded.ParseLogin([]byte(value))
+	w.login = &login
+	return login, nil
 }
 
 // asciiMark is a mark in characters that every shell and code page leaves as
@@ -83,11 +91,28 @@ type advRule struct {
 }
 
 func readAdvFirewall(ctx context.Context, w *windows) (*windowsState, error) {
-	out, err := w.netsh(ctx, "advfirewall", "firewall", "show", "rule", "name=all", "dir=in", "verbose")
-	if err != nil {
-		return nil, err
+	var printed advAnswer
+	for _, part := range []struct {
+		into *string
+		args []string
+	}{
+		// The word for a rule's direction is in the language of the machine:
+		// each is asked for by itself.
+		{&printed.in, []string{"firewall", "show", "rule", "name=all", "dir=in", "verbose"}},
+		{&printed.out, []string{"firewall", "show", "rule", "name=all", "dir=out", "verbose"}},
+		{&printed.profiles, []string{"show", "currentprofile"}},
+	} {
+		var err error
+		var exit *remote.ExitError
+		*part.into, err = w.netsh(ctx, append([]string{"advfirewall"}, part.args...)...)
+		if part.into == &printed.out && errors.As(err, &exit) {
+			err = nil // that is how netsh says that there are none
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	s, err := w.parseAdvFirewall(out)
+	s, err := w.parseAdvFirewall(printed)
 	if err != nil {
 		return nil, err
 	}
@@ -95,14 +120,30 @@ func readAdvFirewall(ctx context.Context, w *windows) (*windowsState, error) {
 	return s, err
 }
 
-func (w *windows) parseAdvFirewall(out string) (*windowsState, error) {
-	list, err := parseAdvRules(out)
+// advAnswer is what netsh prints: the rules of each direction, and the settings
+// of the profiles that count in the networks that the machine is in. Whoever has
+// a Windows drop what it sends may have deleted all rules that let something out:
+// then out is empty.
+type advAnswer struct{ in, out, profiles string }
+
+func (w *windows) parseAdvFirewall(printed advAnswer) (*windowsState, error) {
+	in, errIn := parseAdvRules(printed.in, windowsIn)
+	var out []windowsRule
+	var errOut error
+	if printed.out != "" {
+		out, errOut = parseAdvRules(printed.out, windowsOut)
+	}
+	profiles, errProfiles := parseAdvProfiles(printed.profiles)
+	err := errors.Join(errIn, errOut, errProfiles)
 	if err != nil {
 		return nil, fmt.Errorf("what netsh says of the firewall can't be made sense of: %w", err)
 	}
 	a := &advFirewall{}
-	s := &windowsState{way: a}
-	for _, r := range list {
+	s := &windowsState{
+		way: a, problems: problemsOf(profiles),
+		dropsOutbound: slices.ContainsFunc(profiles, windowsProfile.dropsOutbound),
+	}
+	for _, r := range slices.Concat(in, out) {
 		name, _, _ := cutLast(r.Display, ":")
 		project, owner, marked := parseASCIIMark(name)
 		if !marked || project != w.project {
@@ -157,8 +198,7 @@ func (a *advFirewall) apply(ctx context.Context, w *windows, after owned) (*wind
 	kept := map[string]bool{}
 	for owner, rules := range after {
 		for _, add := range w.windowsRules(rules) {
-			as := windowsRule{Protocol: add.Protocol, LocalPort: add.Ports, RemoteAddress: add.Sources}
-			is, err := as.rules()
+			is, err := add.rule().rules()
 			if err != nil {
 				return nil, err
 			}
@@ -169,15 +209,7 @@ func (a *advFirewall) apply(ctx context.Context, w *windows, after owned) (*wind
 				kept[a.ours[i].Display] = true
 				continue
 			}
-			args := []string{
-				"advfirewall", "firewall", "add", "rule", "name=" + asciiMark(w.project, owner) + ":" + guarded.NewGeneration(),
-				"dir=in", "action=allow", "profile=any", "protocol=" + add.Protocol,
-				"localport=" + strings.Join(add.Ports, ","), "remoteip=" + strings.Join(add.Sources, ","),
-			}
-			if w.program != "" {
-				args = append(args, "program="+w.program)
-			}
-			if _, err := w.netsh(ctx, args...); err != nil {
+			if _, err := w.netsh(ctx, add.netsh(asciiMark(w.project, owner)+":"+guarded.NewGeneration())...); err != nil {
 				return nil, err
 			}
 		}
@@ -186,11 +218,35 @@ func (a *advFirewall) apply(ctx context.Context, w *windows, after owned) (*wind
 		if kept[o.Display] {
 			continue
 		}
-		if _, err := w.netsh(ctx, "advfirewall", "firewall", "delete", "rule", "name="+o.Display, "dir=in"); err != nil {
+		if _, err := w.netsh(ctx, "advfirewall", "firewall", "delete", "rule", "name="+o.Display, o.dir()); err != nil {
 			return nil, err
 		}
 	}
 	return readAdvFirewall(ctx, w)
+}
+
+// netsh spells the arguments that add a, under a name.
+func (a windowsAdded) netsh(name string) []string {
+	ports := "localport="
+	if a.rule().kind() == plan.Outbound {
+		ports = "remoteport="
+	}
+	args := []string{
+		"advfirewall", "firewall", "add", "rule", "name=" + name, a.rule().dir(), "action=allow", "profile=any", "protocol=" + a.Protocol,
+		ports + strings.Join(a.Ports, ","), "remoteip=" + strings.Join(a.Sources, ","),
+	}
+	if a.Program != "" {
+		args = append(args, "program="+a.Program)
+	}
+	return args
+}
+
+// dir spells a rule's direction for netsh.
+func (r windowsRule) dir() string {
+	if r.kind() == plan.Outbound {
+		return "dir=out"
+	}
+	return "dir=in"
 }
 
 // names tells our rules with all that is in them.

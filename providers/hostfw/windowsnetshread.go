@@ -3,8 +3,6 @@ package hostfw
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -12,7 +10,8 @@ import (
 // below the heading of a list.
 func isRuler(line string) bool { return len(line) >= 10 && strings.Trim(line, "-") == "" }
 
-// parseAdvRules reads `netsh advfirewall firewall show rule name=all verbose`:
+// parseAdvRules reads `netsh advfirewall firewall show rule name=all verbose` for
+// one direction:
 //
 //	Rule Name:                            btplan:home:bt:0123456789ab
 //	----------------------------------------------------------------------
@@ -29,8 +28,8 @@ func isRuler(line string) bool { return len(line) >= 10 && strings.Trim(line, "-
 //	Program:                              C:\Azureus.exe
 //	…
 //	Action:                               Allow
-func parseAdvRules(out string) ([]windowsRule, error) {
-	lines := strings.Split(strings.ReplaceAll(out, "\r\n", "\n"), "\n")
+func parseAdvRules(out, direction string) ([]windowsRule, error) {
+	lines := netshLines(out)
 	var list []windowsRule
 	for i := 1; i < len(lines); i++ {
 		if !isRuler(lines[i]) {
@@ -49,6 +48,7 @@ func parseAdvRules(out string) ([]windowsRule, error) {
 			values = append(values, value)
 		}
 		if r, known := advRuleOf(name, values); known {
+			r.Direction = direction
 			list = append(list, r)
 		}
 	}
@@ -56,6 +56,55 @@ func parseAdvRules(out string) ([]windowsRule, error) {
 		return nil, errors.New("it lists no rules, and no Windows is without some")
 	}
 	return list, nil
+}
+
+func netshLines(out string) []string {
+	return strings.Split(strings.ReplaceAll(out, "\r\n", "\n"), "\n")
+}
+
+// parseAdvProfiles reads `netsh advfirewall show currentprofile`, which lists
+// each profile that counts now, of the settings that were made on the machine
+// itself; those of Group Policy it doesn't tell:
+//
+//	Private Profile Settings:
+//	----------------------------------------------------------------------
+//	State                                 ON
+//	Firewall Policy                       BlockInbound,BlockOutbound
+//	…
+//
+// The policy is in English everywhere, and the state is not: a firewall that is
+// off is taken for one that is on where its word is another one.
+func parseAdvProfiles(out string) ([]windowsProfile, error) {
+	lines := netshLines(out)
+	var list []windowsProfile
+	for i := 1; i+2 < len(lines); i++ {
+		if !isRuler(lines[i]) {
+			continue
+		}
+		name, _, _ := strings.Cut(lines[i-1], " Profile Settings:")
+		p := windowsProfile{Name: strings.TrimSuffix(strings.TrimSpace(name), ":"), Enabled: "True", Inbound: "True"}
+		if lastWord(lines[i+1]) == "OFF" {
+			p.Enabled = "False"
+		}
+		inbound, outbound, _ := strings.Cut(lastWord(lines[i+2]), ",")
+		if inbound == "BlockInboundAlways" {
+			p.Inbound = "False"
+		}
+		p.Outbound = strings.TrimSuffix(outbound, windowsOut)
+		list = append(list, p)
+	}
+	if list == nil {
+		return nil, errors.New("it tells of no profile that counts now")
+	}
+	return list, nil
+}
+
+func lastWord(line string) string {
+	f := strings.Fields(line)
+	if len(f) == 0 {
+		return ""
+	}
+	return f[len(f)-1]
 }
 
 // netshValue is the value of a line "label: value".
@@ -111,48 +160,4 @@ func advRuleOf(name string, values []string) (windowsRule, bool) {
 		r.Program = values[at+4]
 	}
 	return r, true
-}
-
-// icfOpening is one row of `netsh firewall show portopening`.
-type icfOpening struct {
-	protocol string
-	port     uint16
-	mode     string // "Enable", "Disable", or a word of another language
-	name     string
-}
-
-// parseICF reads `netsh firewall show portopening`: a list for the domain
-// profile and one for the standard profile, and there may be others for single
-// interfaces. Rows have the direction, too, since Vista:
-//
-//	Port   Protocol  Mode     Name
-//	-------------------------------------------------------------------
-//	6881   TCP       Enable   btplan:home:bt
-//	6881   TCP       Enable   Inbound              btplan:home:bt
-func parseICF(out string) ([][]icfOpening, error) {
-	var lists [][]icfOpening
-	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
-		if isRuler(line) {
-			lists = append(lists, []icfOpening{})
-			continue
-		}
-		f := strings.Fields(line)
-		if len(lists) == 0 || len(f) < 4 || !slices.Contains([]string{"TCP", "UDP"}, f[1]) {
-			continue
-		}
-		port, err := strconv.ParseUint(f[0], 10, 16)
-		if err != nil || port == 0 {
-			return nil, fmt.Errorf("the line %q has no port", line)
-		}
-		name := strings.Join(f[3:], " ")
-		if _, _, ours := parseASCIIMark(f[len(f)-1]); ours {
-			name = f[len(f)-1]
-		}
-		lists[len(lists)-1] = append(lists[len(lists)-1], icfOpening{f[1], uint16(port), f[2], name})
-	}
-	if lists == nil {
-		return nil, errors.New("it has no list of ports")
-	}
-	return lists, nil
 }

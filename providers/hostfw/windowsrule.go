@@ -9,7 +9,7 @@ import (
 	"github.com/btplan/btplan/plan"
 )
 
-// windowsRule is one inbound rule as windows.ps1 prints it, in the words of the
+// windowsRule is one rule as windows.ps1 prints it, in the words of the
 // NetSecurity module (MSFT_NetFirewallRule and its filters). "Any" stands for no
 // restriction.
 type windowsRule struct {
@@ -17,6 +17,7 @@ type windowsRule struct {
 	Display       string   `json:"display"`
 	Description   string   `json:"description"`
 	Source        string   `json:"source"` // Local; GroupPolicy and MDM: policy
+	Direction     string   `json:"direction"`
 	Enabled       string   `json:"enabled"`
 	Action        string   `json:"action"`
 	Profile       string   `json:"profile"`
@@ -32,6 +33,43 @@ type windowsRule struct {
 }
 
 const windowsAny = "Any"
+
+// The directions of rules: of what comes to the machine, and of what it sends.
+const (
+	windowsIn  = "Inbound"
+	windowsOut = "Outbound"
+)
+
+func windowsDirection(k plan.Kind) string {
+	if k == plan.Outbound {
+		return windowsOut
+	}
+	return windowsIn
+}
+
+func (r windowsRule) kind() plan.Kind {
+	if strings.EqualFold(r.Direction, windowsOut) {
+		return plan.Outbound
+	}
+	return plan.Allow
+}
+
+// listed are the ports that a rule is for: those of the machine that packets
+// come to, be that this one or another.
+func (r windowsRule) listed() []string {
+	if r.kind() == plan.Outbound {
+		return r.RemotePort
+	}
+	return r.LocalPort
+}
+
+// narrowing is what else a rule says of packets that no rule of ours does.
+func (r windowsRule) narrowing() []string {
+	if r.kind() == plan.Outbound {
+		return slices.Concat(r.LocalPort, r.LocalAddress, r.RemoteAddress)
+	}
+	return slices.Concat(r.RemotePort, r.LocalAddress)
+}
 
 func isAny(values ...string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return v != "" && !strings.EqualFold(v, windowsAny) })
@@ -50,14 +88,14 @@ func (r windowsRule) protocols() []plan.Protocol {
 	return nil
 }
 
-// ports are a rule's local ports. The error is about a word for ports, such as
-// RPC, that only Windows knows.
+// ports are those that a rule is for. The error is about a word for ports, such
+// as RPC, that only Windows knows.
 func (r windowsRule) ports() ([]plan.PortRange, error) {
-	if isAny(r.LocalPort...) {
+	if isAny(r.listed()...) {
 		return []plan.PortRange{{First: 1, Last: 65535}}, nil
 	}
 	var out []plan.PortRange
-	for _, text := range r.LocalPort {
+	for _, text := range r.listed() {
 		p, err := plan.ParsePortRange(text)
 		if err != nil {
 			return nil, err
@@ -67,11 +105,11 @@ func (r windowsRule) ports() ([]plan.PortRange, error) {
 	return out, nil
 }
 
-// sources are where a rule's packets come from. Windows gives back a subnet of
-// IPv4 with its mask, whatever was written; and has words for more, such as
-// LocalSubnet, which are an error here.
+// sources are where an inbound rule's packets come from. Windows gives back a
+// subnet of IPv4 with its mask, whatever was written; and has words for more,
+// such as LocalSubnet, which are an error here.
 func (r windowsRule) sources() ([]netip.Prefix, error) {
-	if isAny(r.RemoteAddress...) {
+	if r.kind() == plan.Outbound || isAny(r.RemoteAddress...) {
 		return nil, nil
 	}
 	var out []netip.Prefix
@@ -153,7 +191,7 @@ func spelledAddresses(sources []netip.Prefix) []string {
 	return out
 }
 
-// rules gives what a rule lets in, one for each protocol and range of ports.
+// rules gives what a rule lets in or out, one for each protocol and range of ports.
 func (r windowsRule) rules() ([]plan.Rule, error) {
 	ports, err := r.ports()
 	if err != nil {
@@ -170,13 +208,13 @@ func (r windowsRule) rules() ([]plan.Rule, error) {
 	var out []plan.Rule
 	for _, protocol := range protocols {
 		for _, p := range ports {
-			out = append(out, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: p, Sources: sources})
+			out = append(out, plan.Rule{Kind: r.kind(), Protocol: protocol, Ports: p, Sources: sources})
 		}
 	}
 	return out, nil
 }
 
-// flaw says why a rule doesn't let in what it says; empty: it does.
+// flaw says why a rule doesn't let pass what it says; empty: it does.
 func (r windowsRule) flaw() string {
 	switch {
 	case !strings.EqualFold(r.Enabled, "True"):
@@ -185,34 +223,30 @@ func (r windowsRule) flaw() string {
 		return "it keeps packets out"
 	case !isAny(r.Profile):
 		return "it counts in some networks only"
-	case !isAny(r.LocalAddress...) || !isAny(r.RemotePort...) || !isAny(r.Package, r.Service, r.InterfaceType):
+	case !isAny(r.narrowing()...) || !isAny(r.Package, r.Service, r.InterfaceType):
 		return "it was made to count for some connections only"
 	}
 	return ""
 }
 
-// windowsBlock is a rule that keeps packets out. In Windows it wins over all
-// rules that let them in.
+// windowsBlock is a rule that drops packets. In Windows it wins over all rules
+// that let them in or out.
 type windowsBlock struct {
 	name  string // for people
 	rules []plan.Rule
-	broad bool // it may be for more than what rules say
+	vague bool // it is not for just what rules say
 }
 
-// meets says whether b keeps out some packets of r.
+// meets says whether b drops some packets of r.
 func (b windowsBlock) meets(r plan.Rule) bool {
 	return slices.ContainsFunc(b.rules, func(x plan.Rule) bool {
 		return x.Collides(r) && sourcesMeet(x.Sources, r.Sources)
 	})
 }
 
-// isFor says whether b is for nothing but ports of r, whoever sends.
+// isFor says whether b is for nothing but ports of r, and for all their packets.
 func (b windowsBlock) isFor(r plan.Rule) bool {
-	return !b.broad && !slices.ContainsFunc(b.rules, func(x plan.Rule) bool {
+	return !b.vague && !slices.ContainsFunc(b.rules, func(x plan.Rule) bool {
 		return x.Sources != nil || x.Protocol != r.Protocol || x.Ports.First < r.Ports.First || x.Ports.Last > r.Ports.Last
 	})
-}
-
-func sourcesMeet(a, b []netip.Prefix) bool {
-	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(p netip.Prefix) bool { return slices.ContainsFunc(b, p.Overlaps) })
 }

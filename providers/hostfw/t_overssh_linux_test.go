@@ -43,51 +43,21 @@ func (d overSSH) Apply(ctx context.Context, changes []plan.Change, done func(pla
 	return err
 }
 
-// newShell gives a pair of which the machine, whose root has the given login
-// shell, lets the other in by SSH.
-func newShell(t *testing.T, shell string) pair {
+// open opens the machine's firewall as one of this type.
+func (p pair) open(t *testing.T, runner *remote.Runner, typ providers.Type, project string, body map[string]cty.Value) overSSH {
 	t.Helper()
-	lab.Need(t, "sshd")
-	p := newPair(t)
-	p.machine.Run("sed", "-i", `s|^\(root:.*:\)[^:]*$|\1`+shell+"|", "/etc/passwd")
-	p.machine.ServeSSH()
-	p.machine.LetIn(p.other, machineAddr)
-	return p
-}
-
-// login is a way to the machine from the other host, over SSH.
-func (p pair) login(t *testing.T) *remote.Runner {
-	t.Helper()
-	runner := remote.Open(remote.Target{
-		Host: machineAddr, User: "root", Direct: true,
-		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
-	})
-	t.Cleanup(func() { _ = runner.Close() })
-	return runner
-}
-
-// open opens a type of firewall on the machine.
-func (p pair) open(t *testing.T, runner *remote.Runner, name, project string, body map[string]cty.Value) overSSH {
-	t.Helper()
-	for _, typ := range Types() {
-		if typ.Name != name {
-			continue
-		}
-		attrs := map[string]cty.Value{}
-		for attr := range typ.Spec {
-			attrs[attr] = cty.NullVal(cty.String)
-		}
-		for attr, v := range body {
-			attrs[attr] = v
-		}
-		d, err := typ.Open(providers.Settings{Project: project, Addr: seedbox, Body: cty.ObjectVal(attrs), Runner: runner})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return overSSH{d, p.other}
+	attrs := map[string]cty.Value{}
+	for attr := range typ.Spec {
+		attrs[attr] = cty.NullVal(cty.String)
 	}
-	t.Fatalf("no type %q", name)
-	return overSSH{}
+	for attr, v := range body {
+		attrs[attr] = v
+	}
+	d, err := typ.Open(providers.Settings{Project: project, Addr: seedbox, Body: cty.ObjectVal(attrs), Runner: runner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return overSSH{d, p.other}
 }
 
 // plan works out what there is to do.

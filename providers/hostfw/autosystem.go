@@ -1,0 +1,179 @@
+package hostfw
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/internal/script"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// auto is the firewall of a machine that may run any system. It is taken for a
+// Linux, and what is asked of that one is asked at no further cost; that it is
+// another system shows in the answer.
+type auto struct {
+	*device
+	settings providers.Settings
+	// elsewhere is the firewall of another system; nil: it is none, or nobody
+	// knows yet.
+	elsewhere anyFirewall
+}
+
+// anyFirewall is what all firewalls of this package are.
+type anyFirewall interface {
+	providers.Device
+	providers.ReadingBack
+	providers.Refusing
+	providers.Advising
+}
+
+// otherSystem is the error of a machine that turns out not to be a Linux. Its
+// text is the type of the firewall that it has.
+type otherSystem string
+
+func (s otherSystem) Error() string { return string(s) }
+
+func autoType() providers.Type {
+	t := typeOf(autoKind)
+	t.Open = func(s providers.Settings) (providers.Device, error) {
+		a := &auto{device: newDevice(autoKind, s), settings: s}
+		if s.Local {
+			return a, a.move(map[string]otherSystem{"windows": windowsName, "darwin": macosName}[runtime.GOOS])
+		}
+		return a, nil
+	}
+	return t
+}
+
+// move takes the machine for one of another system.
+func (a *auto) move(to otherSystem) (err error) {
+	var t providers.Type
+	switch to {
+	case macosName:
+		t = macosType()
+	case windowsName:
+		t = windowsType()
+	default:
+		return nil
+	}
+	s := a.settings
+	body := map[string]cty.Value{}
+	for name := range t.Spec {
+		body[name] = cty.NullVal(cty.String)
+	}
+	s.Body = cty.ObjectVal(body)
+	d, err := t.Open(s)
+	if err == nil {
+		a.elsewhere = d.(anyFirewall)
+	}
+	return err
+}
+
+// there is the firewall of the system that the machine has turned out to have.
+func (a *auto) there() anyFirewall {
+	if a.elsewhere != nil {
+		return a.elsewhere
+	}
+	return a.device
+}
+
+// Read finds out what the machine is, and reads its firewall.
+func (a *auto) Read(ctx context.Context) (*providers.Reading, error) {
+	if a.elsewhere == nil {
+		r, err := a.device.Read(ctx)
+		if err == nil {
+			return r, nil
+		}
+		if moveErr := a.move(a.otherSystem(ctx, err)); moveErr != nil {
+			return nil, moveErr
+		}
+		if a.elsewhere == nil {
+			return nil, err
+		}
+	}
+	r, err := a.elsewhere.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the machine is %s: %w", map[string]string{windowsName: "a Windows", macosName: "a Mac"}[a.found()], err)
+	}
+	r.Found = a.found()
+	return r, nil
+}
+
+// otherSystem says what a machine is on which Linux's script has failed; empty:
+// a Linux, or something that nobody knows.
+func (a *auto) otherSystem(ctx context.Context, err error) otherSystem {
+	var is otherSystem
+	if errors.As(err, &is) {
+		return is
+	}
+	// Where there is no sh, there is no output of it either.
+	var exit *remote.ExitError
+	if !errors.As(err, &exit) || exit.Stdout != "" {
+		return ""
+	}
+	says, err := a.settings.Runner.Command(ctx, []string{"cmd.exe", "/d", "/c", "ver"}, nil)
+	if err != nil || !bytes.Contains(says, []byte("Microsoft Windows")) {
+		return ""
+	}
+	return windowsName
+}
+
+// found is the type of the firewall on another system.
+func (a *auto) found() string {
+	if _, is := a.elsewhere.(*windows); is {
+		return windowsName
+	}
+	return macosName
+}
+
+// ReadBack gives what was seen by the latest Read or successful Apply.
+func (a *auto) ReadBack() *providers.Reading {
+	r := a.there().ReadBack()
+	if a.elsewhere != nil {
+		r.Found = a.found()
+	}
+	return r
+}
+
+// Apply is that of the firewall that was found.
+func (a *auto) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
+	return a.there().Apply(ctx, changes, done)
+}
+
+// Refuse is that of the firewall that was found.
+func (a *auto) Refuse(changes []plan.Change) *providers.Problem { return a.there().Refuse(changes) }
+
+// Advise is that of the firewall that was found.
+func (a *auto) Advise(changes []plan.Change) []providers.Problem { return a.there().Advise(changes) }
+
+// anotherSystem is no firewall: it ends the script for Linux on machines that
+// are not for it, a Mac, and the Unix that some SSH servers for Windows come with.
+// It starts no program to tell them.
+var anotherSystem = kind{
+	name: "another system",
+	script: func(string, bool) string {
+		return `system=
+if command -v sw_vers >/dev/null && command -v pfctl >/dev/null; then system=` + macosName + `; fi
+[ "${OS:-}" != Windows_NT ] || system=` + windowsName + `
+if [ "$system" ]; then
+	section system
+	echo "$system"
+	section login
+	exit 0
+fi
+`
+	},
+	read: func(_ string, p script.Printed) (*holding, error) {
+		switch s := otherSystem(bytes.TrimSpace(p["system"])); s {
+		case macosName, windowsName:
+			return nil, s
+		}
+		return nil, nil
+	},
+}
