@@ -20,7 +20,7 @@ import (
 // turned it on; btplan never does, nor takes a reference to it (pfctl -E): where
 // nobody wants it, nothing shuts the ports.
 //
-// Its rules only let packets in, and stand in an anchor of their own: no change
+// Its rules only let packets pass, and stand in an anchor of their own: no change
 // can cut off who makes it, so that there is nothing for a revert timer to do.
 func macosType() providers.Type {
 	return providers.Type{
@@ -34,7 +34,7 @@ func macosType() providers.Type {
 		},
 		Open: func(s providers.Settings) (providers.Device, error) {
 			k := macosKind(optionalText(s.Body.GetAttr("program")))
-			return macosDevice{newDevice(macosName, []kind{k}, s)}, nil
+			return macosDevice{newDevice(k, s)}, nil
 		},
 	}
 }
@@ -97,12 +97,28 @@ func macosList(project string) string {
 // appFirewall finds the application firewall's program, which is not in PATH.
 const appFirewall = "appfw=$(command -v socketfilterfw || echo /usr/libexec/ApplicationFirewall/socketfilterfw)\n"
 
+// pfServiceNumbers prints what parsePFServices reads, of all names of ports in
+// the rules that it gets.
+const pfServiceNumbers = `perl -e 'while (<STDIN>) {
+		while (/ port = (\d*[^\d\s]\S*)/g) {
+			for my $protocol ("tcp", "udp") {
+				my $port = getservbyname($1, $protocol);
+				print "$1 $protocol $port\n" if defined $port;
+			}
+		}
+	}'`
+
 func macosScript(project string, _ bool) string {
 	return `if command -v sw_vers >/dev/null && command -v pfctl >/dev/null; then
 	` + appFirewall + `	section macos-state
 	pfctl -q -s info || exit
 	section macos-main
-	pfctl -q -s rules || exit
+	rules=$(pfctl -q -s rules) || exit
+	printf '%s\n' "$rules"
+	section macos-services
+	case $rules in *" port = "*)
+		printf '%s\n' "$rules" | ` + pfServiceNumbers + ` || exit
+	esac
 	section macos-app
 	[ ! -x "$appfw" ] || "$appfw" --getglobalstate --getblockall
 	section macos-others
@@ -125,7 +141,7 @@ type macos struct {
 	lines            []pfLine
 	loaded           []string // rules of the anchor, without what pf adds to each
 	plist            []byte
-	main             []pfRule // the rules of others, in order
+	main             []pfRule // the rules of others for TCP and UDP, in order
 	called           bool     // the anchor is, by the main rules
 	others           []byte   // the files of other projects
 	app              appState
@@ -147,12 +163,12 @@ func readMacos(project, program string, p script.Printed) (*holding, error) {
 		others: p["macos-others"],
 		app:    parseApp(p["macos-app"], part[3]),
 	}
-	m.main, m.called = parsePFMain(p["macos-main"])
+	m.main, m.called = parsePFMain(p["macos-main"], parsePFServices(p["macos-services"]))
 	var err error
 	if m.lines, err = parsePFFile(m.file, project); err != nil {
 		return nil, fmt.Errorf("%s: %w", macosFile(project), err)
 	}
-	h := &holding{filter: m, active: m.active, problems: m.problems()}
+	h := &holding{filter: m, active: m.active, dropsOutbound: m.dropsOutbound(), problems: m.problems()}
 	h.rules = append(m.live(), m.foreign()...)
 	return h, nil
 }
@@ -164,6 +180,9 @@ func (m *macos) listing() (command string, printed []byte) {
 }
 
 func (m *macos) needsWhole(owned) bool { return false }
+
+// needsLock: a Mac has no flock(1), and macosLock does without.
+func (m *macos) needsLock() bool { return false }
 
 // problems tells what keeps packets out, or lets them in, whatever rules there
 // are.
@@ -201,7 +220,7 @@ func (m *macos) live() []plan.Live {
 		seal := plan.Seal(rules)
 		for _, r := range rules {
 			live := plan.Live{Rule: r, Owner: owner, Handle: "in the anchor " + macosAnchor(m.project)}
-			if m.app.on && m.program != "" && !m.app.lets(m.program) {
+			if r.Kind == plan.Allow && m.app.on && m.program != "" && !m.app.lets(m.program) {
 				live.Outdated = "the application firewall does not let in " + m.program
 			}
 			if !bytes.Equal(m.plist, m.wantPlist()) {
@@ -225,17 +244,9 @@ func (m *macos) live() []plan.Live {
 	return out
 }
 
-// foreign gives the rules of others that let packets in on every interface.
-func (m *macos) foreign() []plan.Live {
+// otherProjects gives the rules of other projects of btplan.
+func (m *macos) otherProjects() []plan.Live {
 	var out []plan.Live
-	for _, r := range m.main {
-		if r.block || r.ports == nil || r.narrow || r.vague {
-			continue
-		}
-		for _, rule := range r.rules() {
-			out = append(out, plan.Live{Rule: rule, Handle: fmt.Sprintf("pf: %q", r.text)})
-		}
-	}
 	theirs := map[string][]plan.Rule{}
 	for line := range strings.Lines(string(m.others)) {
 		if l, project, ok := parsePFLine(strings.TrimSuffix(line, "\n")); ok {
@@ -248,43 +259,4 @@ func (m *macos) foreign() []plan.Live {
 		}
 	}
 	return out
-}
-
-func (m *macos) overridden(rules []plan.Rule) []string {
-	var names []string
-	for _, b := range m.main {
-		if b.block && (!b.quick || !b.early) && slices.ContainsFunc(rules, b.meets) {
-			names = append(names, fmt.Sprintf("%q", b.text))
-		}
-	}
-	return names
-}
-
-// refuse keeps off ports that someone has shut on purpose, and those that pf
-// shuts before it comes to our rules.
-func (m *macos) refuse(rules []plan.Rule) *providers.Problem {
-	for _, b := range m.main {
-		for _, r := range rules {
-			switch {
-			case !b.block || !b.meets(r):
-			case b.isFor(r):
-				return &providers.Problem{
-					Summary: "A rule shuts these ports",
-					Detail:  fmt.Sprintf("pf has the rule %q, which is for these very ports (%s). btplan does not open what someone has shut on purpose: take that rule out of /etc/pf.conf, or choose other ports.", b.text, r),
-				}
-			case b.quick && b.early && !b.vague && !b.narrow:
-				return &providers.Problem{
-					Summary: "A rule stands before btplan's",
-					Detail:  fmt.Sprintf("pf has the rule %q, which shuts ports of %s before pf comes to the anchors of com.apple, in which btplan's rules are. Move it behind that anchor in /etc/pf.conf, or take quick off it.", b.text, r),
-				}
-			}
-		}
-	}
-	if m.program != "" && m.app.blocks(m.program) {
-		return &providers.Problem{
-			Summary: "The program is blocked",
-			Detail:  fmt.Sprintf("macOS's application firewall has %s in its list as one to block. btplan does not open what someone has shut on purpose: let it in by System Settings, or take it off the list.", m.program),
-		}
-	}
-	return nil
 }

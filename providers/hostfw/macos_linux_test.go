@@ -5,49 +5,35 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/internal/hostfake"
+	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
 	"github.com/btplan/btplan/providers/providertest"
 	"github.com/zclconf/go-cty/cty"
 )
 
-// mac is a Mac of which root of another host is let in by SSH.
-type mac struct {
-	*hostfake.Mac
-	pair
-}
-
-func newMac(t *testing.T) mac {
-	t.Helper()
-	m := hostfake.NewMac(t)
-	p := newShell(t, m.Shell)
-	p.machine.Run("mkdir", "-p", launchDaemons)
-	return mac{m, p}
-}
-
-// dump is all that btplan could have changed.
-func (m mac) dump() string {
-	return m.Dump() + m.machine.Sh("cat /etc/btplan/* || :; ls -d /etc/btplan/* /etc/btplan /run/btplan.?????? || :; grep -r . "+launchDaemons+" || :")
-}
-
 func TestLabMacosSuite(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
 	runner := m.login(t)
 	var clean hostfake.MacState
-	m.Edit(func(s *hostfake.MacState) { clean = *s })
+	m.Edit(func(s *hostfake.MacState) {
+		s.Main = append(s.Main, "block drop out all")
+		clean = *s
+	})
 	providertest.Run(t, providertest.Suite{
-		Kind: plan.Allow,
+		Kind:     plan.Allow,
+		Outbound: true,
 		New: func(*testing.T) *providertest.Bench {
 			m.Edit(func(s *hostfake.MacState) { *s = clean })
 			return &providertest.Bench{
 				Addr: seedbox,
 				Open: func(t *testing.T, project string) providers.Device {
-					return m.open(t, runner, macosName, project, nil)
+					return m.open(t, runner, macosType(), project, nil)
 				},
 				AddForeign: func(_ *testing.T, r plan.Rule) {
 					m.Edit(func(s *hostfake.MacState) {
-						s.Main = append(s.Main, "pass in proto "+string(r.Protocol)+" from any to any port = "+r.Ports.String()+" flags S/SA keep state")
+						s.Main = append(s.Main, "pass "+pfWays[r.Kind]+" proto "+string(r.Protocol)+" from any to any port = "+r.Ports.String()+" flags S/SA keep state")
 					})
 				},
 				Tamper: func(t *testing.T) {
@@ -74,7 +60,7 @@ func TestLabMacosProgram(t *testing.T) {
 	before := m.dump()
 	body := map[string]cty.Value{"program": cty.StringVal(app)}
 	runner := m.login(t)
-	d := m.open(t, runner, macosName, "home", body)
+	d := m.open(t, runner, macosType(), "home", body)
 	rules := []plan.Rule{allow(t, plan.TCP, "6881-6889")}
 	d.make(t, rules...)
 	if got := m.Dump(); !strings.Contains(got, app) {
@@ -100,7 +86,7 @@ func TestLabMacosProgram(t *testing.T) {
 func TestLabMacosHalfway(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
-	d := m.open(t, m.login(t), macosName, "home", nil)
+	d := m.open(t, m.login(t), macosType(), "home", nil)
 	for _, rules := range [][]plan.Rule{nil, {allow(t, plan.TCP, "6881-6889")}} {
 		d.make(t, rules...)
 		before := m.dump()
@@ -119,7 +105,14 @@ func TestLabMacosHalfway(t *testing.T) {
 func TestLabMacosTells(t *testing.T) {
 	t.Parallel()
 	m := newMac(t)
-	d := m.open(t, m.login(t), macosName, "home", nil)
+	// By way of sudo, which keeps nothing of the environment.
+	runner := remote.Open(remote.Target{
+		Host: machineAddr, User: "root", Direct: true, Sudo: true,
+		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
+	})
+	t.Cleanup(func() { _ = runner.Close() })
+	d := m.open(t, runner, macosType(), "home", nil)
+	m.machine.WriteFile("/etc/services", "acmsoda 6969/tcp\n", 0o644)
 	rule := allow(t, plan.TCP, "6881-6889")
 	var clean hostfake.MacState
 	m.Edit(func(s *hostfake.MacState) { clean = *s })
@@ -130,6 +123,10 @@ func TestLabMacosTells(t *testing.T) {
 		"problem: The application firewall blocks all incoming connections": func(s *hostfake.MacState) { s.BlockAll = true },
 		"refused: A rule shuts these ports": func(s *hostfake.MacState) {
 			s.Main = append(s.Main, "block drop in proto tcp from any to any port = 6885")
+		},
+		`refused: A rule shuts these ports. pf has the rule "block drop in proto tcp from any to any port = acmsoda"`: func(s *hostfake.MacState) {
+			s.Main = append(s.Main, "block drop in proto tcp from any to any port = acmsoda")
+			rule = allow(t, plan.TCP, "6960-6969")
 		},
 		"refused: A rule stands before btplan's": func(s *hostfake.MacState) {
 			s.Main = append([]string{"block drop in quick proto tcp from any to any port 6000:7000"}, s.Main...)

@@ -14,11 +14,11 @@ import (
 // The transcript is written from the vendor's documentation and what people
 // have published.
 func TestMacosAnswer(t *testing.T) {
-	s, err := deviceOf(macosName, macosKind("/Applications/It's a client.app")).parse(answer(t, macosName))
+	s, err := deviceOf(macosKind("/Applications/It's a client.app")).parse(answer(t, macosName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "macos.txt", s.describe())
+	golden(t, "macos.txt", inWords(s))
 	want := []plan.Rule{allow(t, plan.TCP, "22"), allow(t, plan.TCP, "6881-6889")}
 	golden(t, "macos-overridden.txt", strings.Join(s.overridden(want), "\n")+"\n")
 	golden(t, "macos-change.sh", s.change(owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "7", "203.0.113.0/24", "::/0")}}))
@@ -31,7 +31,7 @@ func TestMacosFileEdited(t *testing.T) {
 	whole := string(answer(t, macosName))
 	for _, edit := range []string{"block all\n", "pass in quick proto tcp from any to any port 1:1 label \"x\"\n"} {
 		edited := strings.Replace(whole, "\x1emacos\n", "\x1emacos\n"+edit, 1)
-		_, err := deviceOf(macosName, macosKind("")).parse([]byte(edited))
+		_, err := deviceOf(macosKind("")).parse([]byte(edited))
 		if err == nil || !strings.Contains(err.Error(), "/etc/btplan/home.pf: line 1 is not one of btplan's") {
 			t.Errorf("%q: got %v", edit, err)
 		}
@@ -81,10 +81,41 @@ func TestApplicationFirewall(t *testing.T) {
 	}
 }
 
+// A program is let in while something comes in: what it sends is no matter of the
+// application firewall's.
+func TestMacosProgramOutbound(t *testing.T) {
+	out := plan.Rule{Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}}
+	in := allow(t, plan.TCP, "6881")
+	parse := func(file string) *state {
+		s, err := deviceOf(macosKind("/Client.app")).parse([]byte("\x1emacos-app\nState = 1\n\x1emacos\n" + file + "\x1d\x1d\x1d\n\x1elogin\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, test := range []struct {
+		after owned
+		adds  bool
+	}{{owned{seedbox: {out}}, false}, {owned{seedbox: {out}, bt: {in}}, true}} {
+		if got := strings.Contains(parse("").change(test.after), "--add '/Client.app'"); got != test.adds {
+			t.Errorf("%v: the program is let in: %t", test.after.sorted(), got)
+		}
+		s := parse(pfLines("home", seedbox, test.after[seedbox]) + pfLines("home", bt, test.after[bt]))
+		for _, l := range s.rules {
+			if (l.Outdated != "") != (l.Kind == plan.Allow) {
+				t.Errorf("%s is outdated: %q", l.Rule, l.Outdated)
+			}
+		}
+		if got := strings.Contains(parse(addedNote+"/Client.app\n").change(test.after), "--remove '/Client.app'"); got == test.adds {
+			t.Errorf("%v: the program is taken off: %t", test.after.sorted(), got)
+		}
+	}
+}
+
 func FuzzMacosAnswer(f *testing.F) {
 	f.Add(answer(f, macosName))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := deviceOf(macosName, macosKind("/x")).parse(data)
+		s, err := deviceOf(macosKind("/x")).parse(data)
 		if err != nil {
 			return
 		}
@@ -93,7 +124,7 @@ func FuzzMacosAnswer(f *testing.F) {
 				t.Errorf("the rule %s: %v", l.Rule, err)
 			}
 		}
-		rules := []plan.Rule{allow(t, plan.TCP, "6881-6889")}
+		rules := []plan.Rule{allow(t, plan.TCP, "6881-6889"), {Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}}}
 		after := s.ours()
 		after[other] = rules
 		_ = s.change(after) + s.undo(after)

@@ -31,8 +31,10 @@ func (m *macos) change(after owned) string {
 	var b strings.Builder
 	b.WriteString(appFirewall)
 	added := m.added()
-	adds := len(after) > 0 && m.program != "" && m.app.on && !m.app.lets(m.program)
-	if added != "" && (len(after) == 0 || added != m.program) {
+	// The application firewall is for what comes in.
+	opens := slices.ContainsFunc(after.rules(), func(r plan.Rule) bool { return r.Kind == plan.Allow })
+	adds := opens && m.program != "" && m.app.on && !m.app.lets(m.program)
+	if added != "" && (!opens || added != m.program) {
 		fmt.Fprintf(&b, "\"$appfw\" --remove %s >/dev/null || return\n", remote.Quote(added))
 		added = ""
 	}
