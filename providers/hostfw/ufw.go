@@ -3,7 +3,6 @@ package hostfw
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -36,18 +35,13 @@ func ufwScript(project string, _ bool) string {
 	[ ! -e ` + ufwWritten(project) + ` ] || cat ` + ufwWritten(project) + ` || exit
 	if grep -qx 'ENABLED=["'\'']*yes["'\'']*' /etc/ufw/ufw.conf; then
 		section ufw-chain
-		iptables -w -S ufw-user-input 2>/dev/null
+		iptables -w -S ufw-user-input 2>/dev/null && iptables -w -S ufw-user-output 2>/dev/null
 		section ufw-chain6
-		ip6tables -w -S ufw6-user-input 2>/dev/null
+		ip6tables -w -S ufw6-user-input 2>/dev/null && ip6tables -w -S ufw6-user-output 2>/dev/null
 	fi
 fi
 `
 }
-
-// ufwWritten is the file in which we note what we wrote: ufw keeps one comment
-// for a rule, and who adds the same rule by hand takes our mark off it. If the
-// file goes, such a rule is somebody else's.
-func ufwWritten(project string) string { return "/etc/btplan/" + project + ".ufw" }
 
 // ufw is a ufw in the state in which it was read.
 type ufw struct {
@@ -91,7 +85,7 @@ func readUFW(project string, p script.Printed) (*holding, error) {
 		}
 	}
 	chains := [2]string{string(p["ufw-chain"]), string(p["ufw-chain6"])}
-	h := &holding{filter: u, active: u.active}
+	h := &holding{filter: u, active: u.active, dropsOutbound: u.active && u.dropsOutbound(p["ufw-defaults"])}
 	inForce := chains[0] != "" && (!u.ipv6 || chains[1] != "")
 	if err := u.findOurs(chains, u.active && inForce); err != nil {
 		return nil, err
@@ -123,6 +117,19 @@ func setting(file []byte, name string) string {
 	return value
 }
 
+// dropsOutbound says whether ufw, when it is active, drops what no rule lets
+// out: by its policy, as `ufw default deny outgoing` sets it, or by a rule
+// against all of it.
+func (u *ufw) dropsOutbound(defaults []byte) bool {
+	if policy := setting(defaults, "DEFAULT_OUTPUT_POLICY"); policy == "drop" || policy == "reject" {
+		return true
+	}
+	everything := func(t tuple) bool {
+		return t.isPlain() && t.ports == anywhere && t.shuts(outward, plan.TCP, anywhere) && t.shuts(outward, plan.UDP, anywhere)
+	}
+	return slices.ContainsFunc(u.rules[0], everything) || slices.ContainsFunc(u.rules[1], everything)
+}
+
 func (u *ufw) String() string { return "ufw" }
 
 func (u *ufw) listing() (command string, printed []byte) {
@@ -137,7 +144,7 @@ func (u *ufw) findOurs(chains [2]string, inForce bool) error {
 			chains[six] += "\n"
 		}
 		for i, t := range tuples {
-			if t.action != "allow" || t.direction != "in" || t.route || t.apps != "" {
+			if t.action != "allow" || !t.isPlain() || t.apps != "" || len(t.protocols()) == 0 {
 				continue
 			}
 			owner, marked, found := u.ownerOf(t, written)
@@ -185,7 +192,7 @@ func (u *ufw) oneSided(o *ours) bool {
 		other = 1
 	}
 	return slices.ContainsFunc(u.ours, func(x ours) bool {
-		return x.owner == o.owner && x.from != anywhere && x.six[other] && x.protocol == o.protocol && x.meets(o.tuple)
+		return x.owner == o.owner && x.direction == o.direction && x.from != anywhere && x.six[other] && x.protocol == o.protocol && x.meets(o.tuple)
 	})
 }
 
@@ -202,44 +209,4 @@ func (u *ufw) ownerOf(t tuple, written []written) (owner plan.Addr, marked, foun
 		}
 	}
 	return plan.Addr{}, false, false
-}
-
-// isBehind says whether o, standing before t, keeps out packets for some ports
-// of t's. A deny of one sender's packets, such as a ban, is not meant.
-func (t tuple) isBehind(o tuple) bool {
-	return o.from == anywhere && o.direction == "in" && o.shuts(plan.Protocol(t.protocol), anywhere) && o.meets(t)
-}
-
-// meets says whether t and o have ports in common.
-func (t tuple) meets(o tuple) bool {
-	a, errA := t.portRanges()
-	b, errB := o.portRanges()
-	return errA == nil && errB == nil && slices.ContainsFunc(a, func(r plan.PortRange) bool {
-		return slices.ContainsFunc(b, r.Overlaps)
-	})
-}
-
-// shuts says whether t keeps out packets of a protocol that come from a
-// source, on whatever ports.
-func (t tuple) shuts(protocol plan.Protocol, from string) bool {
-	verb, _, _ := strings.Cut(t.action, "_")
-	return t.inbound() && (verb == "deny" || verb == "reject") && slices.Contains(t.protocols(), protocol) &&
-		(t.from == anywhere || from == anywhere || overlap(t.from, from))
-}
-
-// overlap says whether two sources have addresses in common; if one of them
-// can't be read, they may.
-func overlap(a, b string) bool {
-	var p [2]netip.Prefix
-	for i, s := range []string{a, b} {
-		addr, err := netip.ParseAddr(s)
-		if err == nil {
-			p[i] = netip.PrefixFrom(addr.WithZone(""), addr.BitLen())
-			continue
-		}
-		if p[i], err = netip.ParsePrefix(s); err != nil {
-			return true
-		}
-	}
-	return p[0].Overlaps(p[1])
 }

@@ -10,32 +10,20 @@ import (
 	"github.com/btplan/btplan/providers/providertest"
 )
 
-// ufwDump is all that a ufw holds and has put into force.
-func ufwDump(h *lab.Host) string {
-	return h.Sh("ufw show added; cat /etc/ufw/user.rules /etc/ufw/user6.rules; iptables -S; ip6tables -S; ls /etc/btplan 2>/dev/null || :")
-}
-
-var ufwMatrix = matrix{name: "ufw", reload: "ufw reload", dump: ufwDump}
-
-func newUFW(t *testing.T) pair {
-	t.Helper()
-	lab.Need(t, "ufw", "iptables")
-	p := newPair(t)
-	p.machine.ServeUFW()
-	return p
-}
+var ufwMatrix = matrix{kind: ufwKind, reload: "ufw reload", dump: ufwDump}
 
 func TestLabUFW(t *testing.T) {
 	t.Parallel()
 	ufwMatrix.run(t, newUFW(t))
 }
 
-// Behind a broad deny nothing would get in: our rules come before it.
+// Behind a broad deny nothing would get in: our rules come before it. What goes
+// out is denied too, but for the answers.
 func TestLabUFWDeny(t *testing.T) {
 	t.Parallel()
 	p := newUFW(t)
-	p.machine.Sh("ufw deny 6000:7999/tcp; ufw deny in on eth0 proto udp from any to any; ufw deny from 203.0.113.9")
-	d := openInside(t, p.machine, "ufw", "home")
+	p.machine.Sh("ufw default deny outgoing; ufw deny 6000:7999/tcp; ufw deny in on eth0 proto udp from any to any; ufw deny from 203.0.113.9")
+	d := openInside(t, p.machine, ufwKind, "home")
 	got := d.warned(t, owned{bt: {allow(t, plan.TCP, "6881-6889")}})
 	for _, name := range []string{`"deny proto tcp from any to any port 6000:7999"`, `"deny from 203.0.113.9 to any"`} {
 		if !strings.Contains(got, name) || strings.Contains(got, "udp") || strings.Contains(got, "refused") {
@@ -49,7 +37,7 @@ func TestLabUFWDeny(t *testing.T) {
 func TestLabUFWConflict(t *testing.T) {
 	t.Parallel()
 	p := newUFW(t)
-	d := openInside(t, p.machine, "ufw", "home")
+	d := openInside(t, p.machine, ufwKind, "home")
 	want := owned{bt: {allow(t, plan.TCP, "6881-6889")}}
 	d.makeAll(t, want)
 	p.machine.Sh("ufw deny 6881:6889/tcp") // makes a deny of ours
@@ -73,7 +61,7 @@ func TestLabUFWDrift(t *testing.T) {
 	t.Parallel()
 	p := newUFW(t)
 	before := ufwDump(p.machine)
-	d := openInside(t, p.machine, "ufw", "home")
+	d := openInside(t, p.machine, ufwKind, "home")
 	want := owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881")}}
 	for script, why := range map[string]string{
 		"ufw allow 6881:6889/tcp":                                    "its mark was taken off",
@@ -112,7 +100,7 @@ func TestLabUFWInactive(t *testing.T) {
 	p := newUFW(t)
 	p.machine.Sh("ufw disable")
 	p.machine.Listen("tcp", 6881, 6882)
-	d := openInside(t, p.machine, "ufw", "home")
+	d := openInside(t, p.machine, ufwKind, "home")
 	d.make(t, allow(t, plan.TCP, "6881"))
 	if problems := d.ReadBack().Problems; len(problems) != 1 || problems[0].Summary != "ufw is not active" {
 		t.Errorf("got %+v", problems)
@@ -132,56 +120,74 @@ func TestLabUFWInactive(t *testing.T) {
 	}
 }
 
-// Rules are still there after a reboot.
-func TestLabUFWReboot(t *testing.T) {
+// The cases of the suite take turns on two machines: a command of ufw's takes
+// most of a second, and spends half of that waiting for the kernel.
+func TestLabUFWSuite(t *testing.T) {
 	t.Parallel()
-	p := newUFW(t)
-	d := openInside(t, p.machine, "ufw", "home")
-	rules := []plan.Rule{allow(t, plan.TCP, "6881-6889"), allow(t, plan.TCP, "7001", otherAddr+"/32")}
-	d.make(t, rules...)
-	p.machine.Restart("")
-	p.machine.Listen("tcp", 6889, 6890)
-	p.passes(t, "tcp", 6889, true)
-	p.passes(t, "tcp", 6890, false)
-	if left := d.plan(t, owned{bt: rules}).Pending(); len(left) > 0 {
-		t.Errorf("there is something to do: %+v", left)
+	const machines = 2
+	free := make(chan suiteUFW, machines)
+	for range machines {
+		free <- newSuiteUFW(t)
+	}
+	providertest.Run(t, providertest.Suite{
+		Kind:     plan.Allow,
+		Outbound: true,
+		New: func(t *testing.T) *providertest.Bench {
+			t.Parallel()
+			m := <-free
+			t.Cleanup(func() { free <- m })
+			m.clean()
+			return m.bench()
+		},
+	})
+}
+
+// suiteUFW is a machine whose ufw denies what goes out too.
+type suiteUFW struct {
+	*lab.Host
+	files map[string]string // as they are without rules of btplan's
+}
+
+func newSuiteUFW(t *testing.T) suiteUFW {
+	t.Helper()
+	m := suiteUFW{newUFW(t).machine, map[string]string{"/etc/ufw/user.rules": "", "/etc/ufw/user6.rules": ""}}
+	m.Sh("ufw default deny outgoing")
+	for path := range m.files {
+		m.files[path] = m.ReadFile(path)
+	}
+	return m
+}
+
+// clean takes away what a case has left there.
+func (m suiteUFW) clean() {
+	left := false
+	for path, clean := range m.files {
+		if m.ReadFile(path) != clean {
+			m.WriteFile(path, clean, 0o640)
+			left = true
+		}
+	}
+	if left {
+		m.Sh("ufw reload")
 	}
 }
 
-func TestLabUFWSuite(t *testing.T) {
-	t.Parallel()
-	lab.Need(t, "ufw", "iptables")
-	p := newUFW(t)
-	clean := p.machine.Sh("cat /etc/ufw/user.rules /dev/null")
-	clean6 := p.machine.ReadFile("/etc/ufw/user6.rules")
-	providertest.Run(t, providertest.Suite{
-		Kind: plan.Allow,
-		New: func(*testing.T) *providertest.Bench {
-			if p.machine.ReadFile("/etc/ufw/user.rules") != clean {
-				p.machine.WriteFile("/etc/ufw/user.rules", clean, 0o640)
-				p.machine.WriteFile("/etc/ufw/user6.rules", clean6, 0o640)
-				p.machine.Sh("ufw reload")
-			}
-			return &providertest.Bench{
-				Addr: seedbox,
-				Open: func(t *testing.T, project string) providers.Device {
-					return openInside(t, p.machine, "ufw", project)
-				},
-				AddForeign: func(_ *testing.T, r plan.Rule) {
-					p.machine.Run("ufw", "allow", spelledPorts(r.Ports)+"/"+string(r.Protocol))
-				},
-				Tamper: func(t *testing.T) {
-					for line := range strings.Lines(p.machine.ReadFile(ufwWritten("home"))) {
-						f := strings.Fields(line)
-						p.machine.Run("ufw", append([]string{"delete"}, strings.Fields(ourTuple(f[0], f[1], f[2]).args())...)...)
-						return
-					}
-					t.Fatal("there is no rule to take away")
-				},
-				Dump: func(*testing.T) string { return ufwDump(p.machine) },
-			}
+func (m suiteUFW) bench() *providertest.Bench {
+	return &providertest.Bench{
+		Addr: seedbox,
+		Open: func(t *testing.T, project string) providers.Device { return openInside(t, m.Host, ufwKind, project) },
+		AddForeign: func(_ *testing.T, r plan.Rule) {
+			m.Run("ufw", "allow", directionOf(r.Kind), spelledPorts(r.Ports)+"/"+string(r.Protocol))
 		},
-	})
+		Tamper: func(t *testing.T) {
+			wrote := parseWritten([]byte(m.ReadFile(ufwWritten("home"))))
+			if len(wrote) == 0 {
+				t.Fatal("there is no rule to take away")
+			}
+			m.Run("ufw", append([]string{"delete"}, strings.Fields(wrote[0].args())...)...)
+		},
+		Dump: func(*testing.T) string { return ufwDump(m.Host) },
+	}
 }
 
 // ufwRules are rules as people make them.
@@ -197,5 +203,13 @@ ufw allow proto tcp from 10.0.0.0/255.255.0.255 to any port 80,443,8080:8090
 ufw allow proto tcp from any port 20 to any port 9
 ufw allow OpenSSH
 ufw allow out 9/udp
+ufw default deny outgoing
+ufw deny out 25/tcp
+ufw reject out 5000:5999/udp
+ufw allow out 5353/udp
+ufw allow out on eth0 to any port 80 proto tcp
+ufw allow out to 192.0.2.53 port 53
+ufw allow out OpenSSH
+ufw allow out 6969,1337/tcp comment 'btplan:home:machine.seedbox'
 ufw delete allow 6900/tcp
 ufw allow 6881:6889,6900/tcp`

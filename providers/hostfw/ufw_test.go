@@ -71,8 +71,8 @@ func TestTuples(t *testing.T) {
 // homeUFW is a ufw with these lines in its files.
 func homeUFW(t *testing.T, active bool, rules, rules6, written string) *state {
 	t.Helper()
-	answer := "\x1eufw-conf\nENABLED=no\n\x1eufw-defaults\nIPV6=yes\n\x1eufw-rules\n" + rules + "\x1eufw-rules6\n" + rules6 + "\x1eufw-written\n" + written + "\x1elogin\n198.51.100.9 50000 192.0.2.11 22\n"
-	s, err := deviceOf("ufw", ufwKind).parse([]byte(answer))
+	answer := "\x1eufw-conf\nENABLED=no\n\x1eufw-defaults\nIPV6=yes\n\x1eufw-rules\n" + rules + "\x1eufw-rules6\n" + rules6 + "\x1eufw-written\n" + written + "\x1elock\nflock\n\x1elogin\n198.51.100.9 50000 192.0.2.11 22\n"
+	s, err := deviceOf(ufwKind).parse([]byte(answer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestGuard(t *testing.T) {
 		"it stays":                    {rules: ours, change: plan.Change{Action: plan.NoOp, Before: rule("20-25"), After: rule("20-25")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := deviceOf("ufw", ufwKind)
+			d := deviceOf(ufwKind)
 			d.last = homeUFW(t, !test.inactive, test.rules, "", "")
 			why := d.Refuse([]plan.Change{test.change})
 			switch {
@@ -145,8 +145,8 @@ func TestGuard(t *testing.T) {
 // With IPv6 turned off ufw has rules of IPv4 alone, and takes no others.
 func TestUFWWithoutIPv6(t *testing.T) {
 	mark := plan.Mark("home", bt)
-	answer := fmt.Sprintf("\x1eufw-conf\nENABLED=no\n\x1eufw-defaults\nIPV6=no\n\x1eufw-rules\n### tuple ### allow tcp 6881 0.0.0.0/0 any 0.0.0.0/0 in comment=%x\n\x1eufw-rules6\nnonsense\n\x1eufw-written\ntcp 6881 any %s\n\x1elogin\n", mark, mark)
-	d := deviceOf("ufw", ufwKind)
+	answer := fmt.Sprintf("\x1eufw-conf\nENABLED=no\n\x1eufw-defaults\nIPV6=no\n\x1eufw-rules\n### tuple ### allow tcp 6881 0.0.0.0/0 any 0.0.0.0/0 in comment=%x\n\x1eufw-rules6\nnonsense\n\x1eufw-written\ntcp 6881 any %s\n\x1elock\nflock\n\x1elogin\n", mark, mark)
+	d := deviceOf(ufwKind)
 	s, err := d.parse([]byte(answer))
 	if err != nil {
 		t.Fatal(err)

@@ -1,15 +1,14 @@
 package hostfw
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/btplan/btplan/plan"
 )
 
-// rules gives what a tuple lets in, one rule for each protocol and range. The
+// rules gives what a tuple lets in or out, one rule for each protocol and range,
+// in one IP version: that of the rule's one source, for an outbound one too. The
 // error says why that is no rule of ours, or of anyone's.
 func (t tuple) rules(six bool) ([]plan.Rule, error) {
 	source, err := t.source(six)
@@ -23,7 +22,7 @@ func (t tuple) rules(six bool) ([]plan.Rule, error) {
 	var out []plan.Rule
 	for _, protocol := range t.protocols() {
 		for _, p := range ports {
-			out = append(out, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: p, Sources: []netip.Prefix{source}})
+			out = append(out, plan.Rule{Kind: t.kind(), Protocol: protocol, Ports: p, Sources: []netip.Prefix{source}})
 		}
 	}
 	return out, nil
@@ -103,15 +102,14 @@ func (u *ufw) ownerDrift(owner plan.Addr, list []ours) string {
 }
 
 // foreign gives the rules of others that let packets in from everywhere on the
-// machine's networks. What is for one interface, address or port of the sender
-// opens no port to the Internet, and is left out.
+// machine's networks, or out to everyone. What is for one interface, address or
+// port of the sender opens no port to the Internet, and is left out.
 func (u *ufw) foreign() []plan.Live {
 	var out []plan.Live
 	seen := map[string]bool{}
 	for six, tuples := range u.rules {
 		for _, t := range tuples {
-			verb, _, _ := strings.Cut(t.action, "_")
-			if verb != "allow" && verb != "limit" || t.route || t.direction != "in" || t.to != anywhere || t.fromPorts != anywhere || u.isOurs(t) {
+			if !t.lets() || u.isOurs(t) || t.direction == outward && !u.letsOut(t) {
 				continue
 			}
 			rules, err := t.rules(six == 1)
@@ -126,7 +124,7 @@ func (u *ufw) foreign() []plan.Live {
 			}
 			seen[key] = true
 			for _, r := range rules {
-				r.Sources = plan.CanonicalSources(r.Sources)
+				r.Sources = sourcesIn(r.Kind, r.Sources)
 				out = append(out, plan.Live{Rule: r, Project: project, Handle: "ufw: " + t.String()})
 			}
 		}
@@ -134,70 +132,26 @@ func (u *ufw) foreign() []plan.Live {
 	return out
 }
 
-func (u *ufw) isOurs(t tuple) bool {
-	return slices.ContainsFunc(u.ours, func(o ours) bool { return o.same(t) && t.action == "allow" })
+// lets says whether t lets packets in or out, be it not too many at once.
+func (t tuple) lets() bool {
+	return t.isPlain() && (t.verb() == "allow" || t.verb() == "limit")
 }
 
-// joinSources joins rules of one owner that differ in nothing but where packets
-// come from, however their ports are cut up.
-func joinSources(pieces []plan.Rule) []plan.Rule {
-	var out []plan.Rule
-	for _, protocol := range []plan.Protocol{plan.TCP, plan.UDP} {
-		var cuts []int // first ports of what differs from the port before
-		for _, p := range pieces {
-			if p.Protocol == protocol {
-				cuts = append(cuts, int(p.Ports.First), int(p.Ports.Last)+1)
-			}
-		}
-		slices.Sort(cuts)
-		cuts = slices.Compact(cuts)
-		for i := range len(cuts) - 1 {
-			ports := plan.PortRange{First: uint16(cuts[i]), Last: uint16(cuts[i+1] - 1)}
-			var sources []netip.Prefix
-			for _, p := range pieces {
-				if p.Protocol == protocol && p.Ports.Overlaps(ports) {
-					sources = append(sources, p.Sources...)
-				}
-			}
-			if sources != nil {
-				out = append(out, plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: ports, Sources: plan.CanonicalSources(sources)})
-			}
-		}
-	}
-	return plan.Coalesce(out)
-}
-
-// written is a line of the file in which we note what we wrote.
-type written struct{ tuple }
-
-// asListed is w as ufw's files have it.
-func (w written) asListed() tuple {
-	w.from = anyAddress(w.from)
-	return w.tuple
-}
-
-// of is w as the rule of an owner.
-func (w written) of(project string, owner plan.Addr) written {
-	w.comment = plan.Mark(project, owner)
-	return w
-}
-
-func (w written) line() string {
-	return fmt.Sprintf("%s %s %s %s", w.protocol, w.ports, w.from, w.comment)
-}
-
-// parseWritten reads that file. It helps, and no more: a line that can't be
-// read is none.
-func parseWritten(file []byte) []written {
-	var out []written
-	for line := range strings.Lines(string(file)) {
-		f := strings.Fields(line)
-		if len(f) != 4 {
+// letsOut says whether t lets out what it is for, over both IP versions: it
+// does not where it stands behind a deny.
+func (u *ufw) letsOut(t tuple) bool {
+	for six, tuples := range u.rules {
+		if six == 1 && !u.ipv6 {
 			continue
 		}
-		w := written{ourTuple(f[0], f[1], f[2])}
-		w.comment = f[3]
-		out = append(out, w)
+		i := slices.IndexFunc(tuples, func(x tuple) bool { return x.same(t) && x.lets() })
+		if i < 0 || slices.ContainsFunc(tuples[:i], t.isBehind) {
+			return false
+		}
 	}
-	return out
+	return true
+}
+
+func (u *ufw) isOurs(t tuple) bool {
+	return slices.ContainsFunc(u.ours, func(o ours) bool { return o.same(t) && t.action == "allow" })
 }

@@ -63,7 +63,7 @@ func parseTuple(line string) (tuple, error) {
 		apps: strings.Join(f[6:len(f)-1], " "), direction: f[len(f)-1], comment: string(comment),
 	}
 	t.action, t.route = strings.CutPrefix(f[0], "route:")
-	if verb, _, _ := strings.Cut(t.action, "_"); !slices.Contains([]string{"allow", "deny", "reject", "limit"}, verb) {
+	if !slices.Contains([]string{"allow", "deny", "reject", "limit"}, t.verb()) {
 		return tuple{}, fmt.Errorf("%q is no action", f[0])
 	}
 	return t, nil
@@ -85,9 +85,54 @@ func (t tuple) same(o tuple) bool {
 	return t == o
 }
 
-// inbound says whether t is for packets to this machine, by whatever interface.
-func (t tuple) inbound() bool {
-	return !t.route && (t.direction == "in" || strings.HasPrefix(t.direction, "in_"))
+// The directions of packets that we have rules for.
+const (
+	inward  = "in"
+	outward = "out"
+)
+
+// directionOf is that of the packets of a kind of rule.
+func directionOf(k plan.Kind) string {
+	if k == plan.Outbound {
+		return outward
+	}
+	return inward
+}
+
+// kind is that of rules for packets of t's direction.
+func (t tuple) kind() plan.Kind {
+	if t.direction == outward {
+		return plan.Outbound
+	}
+	return plan.Allow
+}
+
+// goes says whether t is for packets in a direction to or from this machine, by
+// whatever interface.
+func (t tuple) goes(direction string) bool {
+	return !t.route && (t.direction == direction || strings.HasPrefix(t.direction, direction+"_"))
+}
+
+// peer is the addresses of those that the machine talks with: who sends what
+// comes in, who gets what goes out.
+func (t tuple) peer() string {
+	if t.goes(outward) {
+		return t.to
+	}
+	return t.from
+}
+
+// isPlain says whether t tells packets in one direction apart by nothing but
+// their protocol, their ports and, coming in, their source: so do ours.
+func (t tuple) isPlain() bool {
+	return !t.route && t.to == anywhere && t.fromPorts == anywhere &&
+		(t.direction == inward || t.direction == outward && t.from == anywhere)
+}
+
+// verb is what t does with packets, logged or not.
+func (t tuple) verb() string {
+	verb, _, _ := strings.Cut(t.action, "_")
+	return verb
 }
 
 // String is the rule as ufw(8) has it.
@@ -129,9 +174,6 @@ func (t tuple) protocols() []plan.Protocol {
 	return nil
 }
 
-// allPorts is what "any" stands for.
-var allPorts = plan.PortRange{First: 1, Last: 65535}
-
 // portRanges are the ports that t is for.
 func (t tuple) portRanges() ([]plan.PortRange, error) {
 	if t.ports == anywhere {
@@ -164,12 +206,4 @@ func (t tuple) source(six bool) (netip.Prefix, error) {
 		err = fmt.Errorf("%s is of the other IP version", p)
 	}
 	return p.Masked(), err
-}
-
-// everywhere is all addresses of an IP version.
-func everywhere(six bool) netip.Prefix {
-	if six {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }

@@ -9,3 +9,4 @@ udp 6881 any btplan:home:bt/alice%20smith
 tcp 9091 192.168.1.0/24 btplan:home:other
 tcp 9091 fd00::/8 btplan:home:other
 END
+cat /etc/ufw/ufw.conf /etc/default/ufw /etc/ufw/user.rules /etc/ufw/user6.rules >left || return

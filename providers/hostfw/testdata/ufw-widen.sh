@@ -4,3 +4,4 @@ mkdir -p /etc/btplan || return
 cat >/etc/btplan/home.ufw <<'END' || return
 tcp 6881:6999 any btplan:home:bt/alice%20smith
 END
+cat /etc/ufw/ufw.conf /etc/default/ufw /etc/ufw/user.rules /etc/ufw/user6.rules >left || return
