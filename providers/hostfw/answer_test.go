@@ -1,93 +1,24 @@
 package hostfw
 
 import (
-	"flag"
-	"fmt"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/btplan/btplan/plan"
-	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "rewrite the files of testdata")
-
-// golden compares with a file of testdata, or rewrites it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-}
-
-// deviceOf gives the firewall of the project home that is of one of these
-// kinds.
-func deviceOf(name string, among ...kind) *device {
-	return &device{name: name, among: among, project: "home", addr: seedbox}
-}
-
-var seedbox = plan.Addr{Block: plan.BlockMachine, Name: "seedbox"}
-
-// answer is what a machine of TestLabAnswers printed.
-func answer(t testing.TB, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name+".answer"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// describe is what was read, a line each.
-func (s *state) describe() string {
-	var lines []string
-	for _, l := range s.rules {
-		line := fmt.Sprintf("%s (%s)", l.Rule, l.Handle)
-		if !l.Owner.IsZero() {
-			line = l.Owner.String() + ": " + line
-		}
-		if l.Project != "" {
-			line += " of the project " + l.Project
-		}
-		if l.Drift != "" {
-			line += " drift: " + l.Drift
-		}
-		lines = append(lines, line+"\n")
-	}
-	slices.Sort(lines)
-	for _, p := range s.problems {
-		lines = append(lines, "problem: "+p.Summary+"\n")
-	}
-	return strings.Join(lines, "")
-}
 
 func TestAnswers(t *testing.T) {
 	for _, k := range kinds {
-		s, err := deviceOf(k.name, k).parse(answer(t, k.name))
+		s, err := deviceOf(k).parse(answer(t, k.name))
 		if err != nil {
 			t.Errorf("%s: %v", k.name, err)
 			continue
 		}
-		golden(t, k.name+".txt", s.describe())
-		if err := s.check(s.ours()); err != nil && !strings.Contains(s.describe(), "drift") {
+		golden(t, k.name+".txt", inWords(s))
+		if err := s.check(s.ours()); err != nil && !strings.Contains(inWords(s), "drift") {
 			t.Errorf("%s: what it holds isn't what it holds: %v", k.name, err)
 		}
-		detected, err := deviceOf(autoName, autoKinds...).parse(answer(t, k.name))
+		detected, err := deviceOf(autoKind).parse(answer(t, k.name))
 		if err != nil || detected.String() != k.name {
 			t.Errorf("auto: got %v, %v, want %s", detected, err, k.name)
 		}
@@ -100,8 +31,8 @@ func TestAnswerCutShort(t *testing.T) {
 		whole := answer(t, k.name)
 		for n := range 20 {
 			cut := whole[:len(whole)*n/20]
-			if s, err := deviceOf(k.name, k).parse(cut); err == nil {
-				t.Errorf("%s, %d bytes of %d: no error, but %s", k.name, len(cut), len(whole), s.describe())
+			if s, err := deviceOf(k).parse(cut); err == nil {
+				t.Errorf("%s, %d bytes of %d: no error, but %s", k.name, len(cut), len(whole), inWords(s))
 			}
 		}
 	}
@@ -123,7 +54,7 @@ func TestDetect(t *testing.T) {
 		"firewalld in trouble":                {"\x1efirewalld\n\x1dstate now\ns \"FAILED\"\n", `its state is "s FAILED"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := deviceOf(autoName, autoKinds...).parse([]byte(test.answer + login))
+			s, err := deviceOf(autoKind).parse([]byte(test.answer + login))
 			switch {
 			case test.want == "" && (err != nil || s.String() != name):
 				t.Errorf("got %v, %v", s, err)
@@ -142,7 +73,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, k := range kinds {
-			s, err := deviceOf(k.name, k).parse(data)
+			s, err := deviceOf(k).parse(data)
 			if err != nil {
 				continue
 			}
@@ -153,25 +84,11 @@ func FuzzAnswer(f *testing.F) {
 			}
 			after := s.ours()
 			after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}] = []plan.Rule{allow(t, plan.TCP, "6881-6889")}
+			after[seedbox] = []plan.Rule{out(t, plan.TCP, "6969")}
 			_ = s.change(after) + s.undo(after)
-			rules := after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}]
+			rules := append(after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}], after[seedbox]...)
 			_ = s.overridden(rules)
 			_ = s.refuse(rules)
 		}
 	})
-}
-
-// allow gives a rule by its ports and sources.
-func allow(t testing.TB, protocol plan.Protocol, ports string, sources ...string) plan.Rule {
-	t.Helper()
-	r, err := plan.ParsePortRange(ports)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rule := plan.Rule{Kind: plan.Allow, Protocol: protocol, Ports: r}
-	for _, s := range sources {
-		rule.Sources = append(rule.Sources, netip.MustParsePrefix(s))
-	}
-	rule.Sources = plan.CanonicalSources(rule.Sources)
-	return rule
 }

@@ -29,7 +29,7 @@ func TestLabGatewayToo(t *testing.T) {
 			p.machine.Listen("tcp", 6881)
 			before := filterDump(p.machine)
 			gateway := openGateway(t, p.machine, typ)
-			d := openInside(t, p.machine, typ, "home")
+			d := openInside(t, p.machine, kindNamed(typ), "home")
 			both := func(machine, gatewayToo bool) {
 				t.Helper()
 				if left := gateway(gatewayToo, false); left > 0 {

@@ -1,17 +1,11 @@
 package hostfw
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/btplan/btplan/internal/lab"
-	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
-	"github.com/btplan/btplan/providers"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // Who has shut the very ports has done so on purpose; a broader rule, or one
@@ -36,7 +30,7 @@ func TestLabPacketFilterDenials(t *testing.T) {
 			t.Parallel()
 			p := newPair(t)
 			p.machine.Sh(test.firewall + test.rule)
-			d := openInside(t, p.machine, test.typ, "home")
+			d := openInside(t, p.machine, kindNamed(test.typ), "home")
 			got := d.warned(t, owned{bt: {allow(t, plan.TCP, "6881-6889")}})
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
@@ -81,7 +75,7 @@ func TestLabPacketFilterDrift(t *testing.T) {
 			p := newPair(t)
 			p.machine.Sh(test.firewall)
 			p.machine.Listen("tcp", 6885)
-			d := openInside(t, p.machine, test.typ, "home")
+			d := openInside(t, p.machine, kindNamed(test.typ), "home")
 			want := owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881")}}
 			d.makeAll(t, want)
 			p.machine.Sh(test.script)
@@ -106,7 +100,7 @@ func TestLabPacketFilterOpen(t *testing.T) {
 	t.Parallel()
 	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
 	p := newPair(t)
-	if got := openInside(t, p.machine, autoName, "home").plan(t, nil); len(got.Pending()) > 0 {
+	if got := openInside(t, p.machine, autoKind, "home").plan(t, nil); len(got.Pending()) > 0 {
 		t.Error(got)
 	}
 	if now := p.machine.Sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
@@ -114,7 +108,7 @@ func TestLabPacketFilterOpen(t *testing.T) {
 	}
 	p.machine.Sh("nft 'add table inet filter; add chain inet filter input { type filter hook input priority 0; }'")
 	before := p.machine.Sh("nft list table inet filter")
-	d := openInside(t, p.machine, autoName, "home")
+	d := openInside(t, p.machine, autoKind, "home")
 	d.make(t, allow(t, plan.TCP, "6881"))
 	if found := d.ReadBack().Found; found != "nftables" {
 		t.Errorf("auto found %q", found)
@@ -166,7 +160,7 @@ END
 				}
 			}
 			getsOut("6969", false)
-			d := openInside(t, p.machine, test.typ, "home")
+			d := openInside(t, p.machine, kindNamed(test.typ), "home")
 			before := filterDump(p.machine)
 			d.makeAll(t, owned{seedbox: {
 				{Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}},
@@ -196,7 +190,7 @@ func TestLabPacketFilterBoot(t *testing.T) {
 	units := func() string { return p.machine.Sh("cd /etc/systemd/system; find . | sort") }
 	before := units()
 	p.machine.Listen("tcp", 6881, 6882)
-	d := openInside(t, p.machine, autoName, "home")
+	d := openInside(t, p.machine, autoKind, "home")
 	d.make(t, allow(t, plan.TCP, "6881"))
 	if err := p.machine.VerifyUnit("/etc/systemd/system/btplan-home.host.service"); err != nil {
 		t.Error(err)
@@ -222,85 +216,15 @@ func TestLabPacketFilterBoot(t *testing.T) {
 		t.Errorf("got %+v", left)
 	}
 	d.make(t, allow(t, plan.TCP, "6881"))
-	d.make(t)
+	// Rules that are flushed come back at the next boot, wanted or not.
+	p.machine.Sh("nft delete table inet btplanhost_home")
+	d.plan(t, nil)
+	if problems := d.ReadBack().Problems; len(problems) != 1 || problems[0].Summary != "Rules that are gone come back at the next boot" {
+		t.Errorf("the rules were flushed, and what is said is %+v", problems)
+	}
+	d.make(t, allow(t, plan.TCP, "6881"))
+	d.destroy(t)
 	if after := units(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
-	}
-}
-
-// openOver opens the firewall for the other host, which may log in by SSH.
-func (p pair) openOver(t *testing.T, typ string, revertAfter time.Duration) inside {
-	t.Helper()
-	p.machine.ServeSSH()
-	p.machine.LetIn(p.other, machineAddr)
-	runner := remote.Open(remote.Target{
-		Host: machineAddr, User: "root", Direct: true,
-		IdentityFile: "/root/.ssh/id_ed25519", KnownHostsFile: "/root/.ssh/known_hosts",
-	})
-	t.Cleanup(func() { _ = runner.Close() })
-	for _, x := range Types() {
-		if x.Name == typ {
-			d, err := x.Open(providers.Settings{
-				Project: "home", Addr: seedbox, Runner: runner,
-				Body: cty.ObjectVal(map[string]cty.Value{"revert_after": cty.StringVal(revertAfter.String())}),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return inside{d.(*device), p.other}
-		}
-	}
-	t.Fatalf("no type %q", typ)
-	return inside{}
-}
-
-// A change that cuts btplan off is taken back by the machine itself.
-func TestLabRevert(t *testing.T) {
-	for typ, test := range map[string]struct {
-		firewall func(*lab.Host)
-		changed  func(*lab.Host) <-chan struct{} // tells of a change, and of its end
-		dump     func(*lab.Host) string
-	}{
-		"nftables": {func(h *lab.Host) { h.Sh(nftDrop) }, func(h *lab.Host) <-chan struct{} { return h.SawRules("btplanhost_home") }, filterDump},
-		"iptables": {func(h *lab.Host) { h.Sh(iptablesDrop("nft")) }, func(h *lab.Host) <-chan struct{} { return h.SawRules("BTPLANHOST-IN-home") }, filterDump},
-		"ufw":      {(*lab.Host).ServeUFW, func(h *lab.Host) <-chan struct{} { return h.SawRules("ufw-user-input") }, ufwDump},
-	} {
-		t.Run(typ, func(t *testing.T) {
-			t.Parallel()
-			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy", "ufw")
-			const revertAfter = 5 * time.Second
-			p := newPair(t)
-			test.firewall(p.machine)
-			d := p.openOver(t, typ, revertAfter)
-			before := test.dump(p.machine)
-			changes := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending()[0].Changes
-			changed := test.changed(p.machine)
-			result := make(chan error, 1)
-			go func() { result <- d.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
-			<-changed
-			p.other.Cut()
-			if err := <-result; !errors.Is(err, providers.ErrRolledBack) {
-				t.Errorf("got %v, want it rolled back", err)
-			}
-			p.awaitDump(t, test.dump, before)
-			p.other.Mend()
-			d.make(t, allow(t, plan.TCP, "6881"))
-			d.make(t)
-		})
-	}
-}
-
-// awaitDump waits until the machine has these rules again.
-func (p pair) awaitDump(t *testing.T, dump func(*lab.Host) string, want string) {
-	t.Helper()
-	const limit = 30 * time.Second
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(limit)
-	for got := dump(p.machine); got != want; got = dump(p.machine) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s the machine has\n%s\nand had\n%s", limit, got, want)
-		}
-		<-tick.C
 	}
 }

@@ -21,11 +21,12 @@ func TestLabHalfway(t *testing.T) {
 	}{
 		"ufw":                   {newUFW, "ufw", "delete*", ufwDump},
 		"firewalld":             {newFirewalld, "busctl", "*setPolicySettings*", firewalldDump},
+		"iptables":              {newPacketFilter(iptablesDrop("legacy")), "ip6tables-legacy-restore", "*", filterDump},
 		"firewalld at a reload": {newFirewalld, "busctl", "*restored*", firewalldDump},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := test.new(t)
-			d := openInside(t, p.machine, strings.Fields(name)[0], "home")
+			d := openInside(t, p.machine, kindNamed(strings.Fields(name)[0]), "home")
 			if strings.Contains(name, "reload") {
 				// Its settings can't be put back after the reload.
 				p.machine.Sh("firewall-cmd --add-rich-rule='rule family=ipv4 source address=203.0.113.9 log prefix=restored drop'")

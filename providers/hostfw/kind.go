@@ -1,6 +1,8 @@
 package hostfw
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/btplan/btplan/internal/script"
@@ -25,11 +27,13 @@ type kind struct {
 // holding is what a host firewall was found to hold.
 type holding struct {
 	filter
-	active bool // packets are filtered by it now
+	found  string // its name, where that was to be found out; see providers.Reading
+	active bool   // packets are filtered by it now
 	// dropsOutbound is providers.Reading's.
 	dropsOutbound bool
 	rules         []plan.Live // ours, and others that let packets in
 	problems      []providers.Problem
+	returning     []providers.Problem // those of them that are of rules saved for the next boot, and are gone when these are
 }
 
 // filter is a host firewall in the state in which it was read, as the home of
@@ -71,6 +75,12 @@ type filter interface {
 	refuse(rules []plan.Rule) *providers.Problem
 }
 
+// foreseeing is a filter that can tell what keeps packets from the ports of
+// rules however right these are.
+type foreseeing interface {
+	obstacles(rules []plan.Rule) []providers.Problem
+}
+
 // keepsRules is a part of filters that keep their rules in files of their own,
 // which they load at boot, and that know of no transactions.
 type keepsRules struct{}
@@ -81,3 +91,25 @@ func (keepsRules) needsLock() bool           { return true }
 
 // owned is rules by their owner.
 type owned map[plan.Addr][]plan.Rule
+
+// rules gives them all, in one order.
+func (o owned) rules() []plan.Rule {
+	out := slices.Concat(slices.Collect(maps.Values(o))...)
+	slices.SortFunc(out, plan.Rule.Compare)
+	return out
+}
+
+// unsaved is why rules are written again that are in force, but will not be
+// after the next boot.
+const unsaved = "it isn't saved as it is for the next boot"
+
+// nowSaved takes note that what is in force has been saved, and that nothing is
+// if nothing is in force.
+func (h *holding) nowSaved() {
+	for i := range h.rules {
+		if h.rules[i].Outdated == unsaved {
+			h.rules[i].Outdated = ""
+		}
+	}
+	h.problems = slices.DeleteFunc(h.problems, func(p providers.Problem) bool { return slices.Contains(h.returning, p) })
+}

@@ -67,15 +67,6 @@ func joinOpenings(pieces []opening) []opening {
 	return out
 }
 
-// sourcesOf gives the sources of an IP version from which packets of a rule
-// come; none: it is for the other version only.
-func sourcesOf(r plan.Rule, six bool) []netip.Prefix {
-	if len(r.Sources) == 0 {
-		return []netip.Prefix{everywhere(six)}
-	}
-	return slices.DeleteFunc(slices.Clone(r.Sources), func(p netip.Prefix) bool { return p.Addr().Is6() != six })
-}
-
 // versionsOf gives the IP versions of the packets of some openings.
 func versionsOf(list []opening) netfilter.Versions {
 	var v netfilter.Versions

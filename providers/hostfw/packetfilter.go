@@ -2,9 +2,7 @@ package hostfw
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/btplan/btplan/internal/boot"
@@ -41,10 +39,9 @@ func packetFilterKind(name string, asked netfilter.Choice) kind {
 	}
 }
 
-// bootScript is what makes our rules last. A machine may be a gateway too, and
-// no project's name has a dot.
+// bootScript is what makes our rules last.
 func bootScript(project string) boot.Script {
-	return boot.Script{Name: project + ".host", Project: project, What: "Open ports"}
+	return boot.Script{Name: unitName(project), Project: project, What: "Open ports"}
 }
 
 // packetFilter is a packet filter of the kernel in the state in which it was
@@ -77,10 +74,6 @@ type home interface {
 	// it depends.
 	read(*netfilter.Facts) (list []opening, drift string, err error)
 }
-
-// unsaved is why rules are written again that are in force, but will not be
-// after the next boot.
-const unsaved = "it isn't saved as it is for the next boot"
 
 func readPacketFilter(reading netfilter.Reading, p script.Printed) (*holding, error) {
 	if reading.Asked == netfilter.Auto && p["iptables"] == nil {
@@ -120,7 +113,10 @@ func readPacketFilter(reading netfilter.Reading, p script.Printed) (*holding, er
 			}
 		}
 	}
-	h.problems = u.problems(h.rules)
+	if len(list) == 0 {
+		h.returning = bootScript(u.project).Returning(u.boot, noun)
+	}
+	h.problems = append(u.problems(h.ours().rules()), h.returning...)
 	h.dropsOutbound = f.DropsRest(netfilter.Output)
 	h.rules = append(h.rules, u.foreign(reading.Names)...)
 	return h, nil
@@ -173,40 +169,3 @@ func (u *packetFilter) save(after owned) string {
 }
 
 func (u *packetFilter) takes(owned) time.Duration { return 0 }
-
-// nowSaved takes note that what is in force has been saved.
-func (h *holding) nowSaved() {
-	for i := range h.rules {
-		if h.rules[i].Outdated == unsaved {
-			h.rules[i].Outdated = ""
-		}
-	}
-}
-
-// problems tells of what keeps packets from these rules' ports however right
-// the rules are.
-func (u *packetFilter) problems(rules []plan.Live) []providers.Problem {
-	var out []providers.Problem
-	for v := range u.facts.EarlyDrops() {
-		i := slices.IndexFunc(rules, func(l plan.Live) bool { return l.Kind == plan.Allow && isFor(v.Match, l.Rule) })
-		if i >= 0 {
-			out = append(out, providers.Problem{
-				Summary: fmt.Sprintf("%s ports are dropped early", strings.ToUpper(string(rules[i].Protocol))),
-				Detail:  fmt.Sprintf("A rule of %s (%s) drops packets for %s %s before they get to the machine. Nothing that btplan does can let them pass: remove that rule.", v.Chain, v.Rule, rules[i].Protocol, rules[i].Ports),
-			})
-		}
-	}
-	for _, command := range u.facts.Unlisted() {
-		out = append(out, providers.Problem{
-			Summary: fmt.Sprintf("There are rules of %s that can't be read", command),
-			Detail:  fmt.Sprintf("The kernel has tables of %[1]s, but the machine has no %[1]s to list them with. If they drop packets, a port that btplan opens stays closed. Install the package iptables there.", command),
-		})
-	}
-	if c, is := u.home.(chains); is && c.NoIPv6 != "" && len(rules) > 0 {
-		out = append(out, providers.Problem{
-			Summary: "IPv6 is left out",
-			Detail:  fmt.Sprintf("The ports are opened over IPv4 alone: %s.", c.NoIPv6),
-		})
-	}
-	return append(out, u.boot.Problems(noun)...)
-}

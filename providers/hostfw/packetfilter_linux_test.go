@@ -199,7 +199,7 @@ func TestLabPacketFilters(t *testing.T) {
 			p := newPair(t)
 			p.machine.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
 			p.machine.Sh(row.firewall)
-			matrix{name: row.typ, reload: row.reload, dump: filterDump}.run(t, p)
+			matrix{kind: kindNamed(row.typ), reload: row.reload, dump: filterDump}.run(t, p)
 		})
 	}
 }
@@ -255,8 +255,10 @@ func packetFilterSuite(t *testing.T, typ, firewall string, accept func(plan.Rule
 		New: func(*testing.T) *providertest.Bench {
 			p.machine.Sh(noRules + firewall)
 			return &providertest.Bench{
-				Addr:       seedbox,
-				Open:       func(t *testing.T, project string) providers.Device { return openInside(t, p.machine, typ, project) },
+				Addr: seedbox,
+				Open: func(t *testing.T, project string) providers.Device {
+					return openInside(t, p.machine, kindNamed(typ), project)
+				},
 				AddForeign: func(_ *testing.T, r plan.Rule) { p.machine.Sh(accept(r)) },
 				Tamper:     func(t *testing.T) { tamper(t, p) },
 				Dump:       func(*testing.T) string { return filterDump(p.machine) },

@@ -12,7 +12,7 @@ import (
 // it back, and what is left for the next boot.
 func TestPacketFilterCommands(t *testing.T) {
 	for _, k := range []kind{nftablesKind, iptablesKind} {
-		s, err := deviceOf(k.name, k).parse(answer(t, k.name))
+		s, err := deviceOf(k).parse(answer(t, k.name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,8 +11,15 @@ import (
 )
 
 // Refuse keeps btplan's hands off the port by which it comes in, and off ports
-// that someone has shut on purpose.
+// that someone has shut on purpose; and off a machine on which two changes at
+// once could mix.
 func (d *device) Refuse(changes []plan.Change) *providers.Problem {
+	if d.last.needsLock() && !d.last.canLock {
+		return &providers.Problem{
+			Summary: "There is no flock on the machine",
+			Detail:  fmt.Sprintf("Without a lock two changes at once of %s would mix. Install flock there, of the package util-linux.", d.last.filter),
+		}
+	}
 	after := wantedOf(changes)
 	if why := d.last.guard(changes, after); why != nil {
 		return why
@@ -23,23 +30,29 @@ func (d *device) Refuse(changes []plan.Change) *providers.Problem {
 // maxNamed is how many rules a warning names.
 const maxNamed = 5
 
-// Advise tells of rules of others that ours come before.
+// Advise tells of what keeps packets out whatever rules there are, and of rules
+// of others that ours come before.
 func (d *device) Advise(changes []plan.Change) []providers.Problem {
-	names := d.last.overridden(wantedOf(changes))
+	rules := wantedOf(changes)
+	var out []providers.Problem
+	if f, is := d.last.filter.(foreseeing); is {
+		out = f.obstacles(rules)
+	}
+	names := d.last.overridden(rules)
 	slices.Sort(names)
 	names = slices.Compact(names)
 	n := len(names)
 	if n == 0 {
-		return nil
+		return out
 	}
 	list := strings.Join(names[:min(n, maxNamed)], ", ")
 	if n > maxNamed {
 		list += fmt.Sprintf(" and %d more", n-maxNamed)
 	}
-	return []providers.Problem{{
+	return append(out, providers.Problem{
 		Summary: "Rules are overridden",
-		Detail:  fmt.Sprintf("%s has rules that would keep packets out of the ports that are to be opened: %s. btplan's rules come before them, so that these packets get in all the same.", d.last.filter, list),
-	}}
+		Detail:  fmt.Sprintf("%s has rules that would keep packets out of the ports that are to be opened: %s. btplan's rules come before them, so that these packets pass all the same.", d.last.filter, list),
+	})
 }
 
 // wantedOf gives the rules that changes lead to.
@@ -82,7 +95,7 @@ func (s *state) guard(changes []plan.Change, after []plan.Rule) *providers.Probl
 // letsIn says whether a rule lets in the connection by which btplan is there.
 func (s *state) letsIn(r plan.Rule) bool {
 	port, from := s.login.Server.Port(), s.login.Client.Addr()
-	return r.Protocol == plan.TCP && r.Ports.Overlaps(plan.PortRange{First: port, Last: port}) &&
+	return r.Kind == plan.Allow && r.Protocol == plan.TCP && r.Ports.Overlaps(plan.PortRange{First: port, Last: port}) &&
 		(len(r.Sources) == 0 || slices.ContainsFunc(r.Sources, func(p netip.Prefix) bool { return p.Contains(from) }))
 }
 

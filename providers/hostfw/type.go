@@ -3,10 +3,24 @@ package hostfw
 import (
 	"fmt"
 
+	"github.com/btplan/btplan/internal/guarded"
+	"github.com/btplan/btplan/providers"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	"github.com/zclconf/go-cty/cty"
 )
+
+// typeOf is the type of the machines' firewalls that are of one kind.
+func typeOf(k kind) providers.Type {
+	return providers.Type{
+		Name:   k.name,
+		Remote: true,
+		Spec:   hcldec.ObjectSpec{"revert_after": guarded.RevertAfter(noun), "program": noProgram(k.name)},
+		Open: func(s providers.Settings) (providers.Device, error) {
+			return newDevice(k, s), nil
+		},
+	}
+}
 
 // noProgram refuses program in the block of a firewall that knows no programs,
 // and says why.
@@ -24,4 +38,13 @@ func noProgram(name string) hcldec.Spec {
 			}}
 		},
 	}
+}
+
+// optionalText is an attribute's text; "" if it has none, or none yet.
+func optionalText(v cty.Value) string {
+	v, _ = v.Unmark()
+	if !v.IsKnown() || v.IsNull() {
+		return ""
+	}
+	return v.AsString()
 }

@@ -1,0 +1,68 @@
+package hostfw
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/btplan/btplan/internal/lab"
+	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+)
+
+// tellingLegacy has the programs of iptables-legacy make a file when they have
+// restored IPv6's rules, which nothing of the kernel's tells of.
+const tellingLegacy = `mkdir /run/real
+cp /usr/sbin/xtables-legacy-multi /run/real
+cat >/run/telling <<'END'
+#!/bin/sh
+/run/real/xtables-legacy-multi "${0##*/}" "$@" || exit
+case $0 in *ip6tables-*restore) echo >/run/changed ;; esac
+END
+chmod 755 /run/telling
+mount --bind /run/telling /usr/sbin/xtables-legacy-multi
+`
+
+// A change that cuts btplan off is taken back by the machine itself.
+func TestLabRevert(t *testing.T) {
+	rules := func(name string) func(*lab.Host) <-chan struct{} {
+		return func(h *lab.Host) <-chan struct{} { return h.SawRules(name) }
+	}
+	file := func(h *lab.Host) <-chan struct{} { return h.SawFile("/run/changed") }
+	runs := func(script string) func(*lab.Host) { return func(h *lab.Host) { h.Sh(script) } }
+	for name, test := range map[string]struct {
+		typ      string
+		firewall func(*lab.Host)
+		changed  func(*lab.Host) <-chan struct{} // tells of a change
+		dump     func(*lab.Host) string
+	}{
+		"nftables":        {"nftables", runs(nftDrop), rules("btplanhost_home"), filterDump},
+		"iptables-nft":    {"iptables", runs(iptablesDrop("nft")), rules("BTPLANHOST-IN-home"), filterDump},
+		"iptables-legacy": {"iptables", runs(iptablesDrop("legacy") + tellingLegacy), file, filterDump},
+		"ufw":             {"ufw", (*lab.Host).ServeUFW, rules("ufw-user-input"), ufwDump},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy", "ufw")
+			const revertAfter = 5 * time.Second
+			p := newPair(t)
+			test.firewall(p.machine)
+			d := p.openOver(t, kindNamed(test.typ), revertAfter)
+			before := test.dump(p.machine)
+			changes := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending()[0].Changes
+			changed := test.changed(p.machine)
+			result := make(chan error, 1)
+			go func() { result <- d.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
+			<-changed
+			p.other.Cut()
+			if err := <-result; !errors.Is(err, providers.ErrRolledBack) {
+				t.Errorf("got %v, want it rolled back", err)
+			}
+			p.awaitDump(t, test.dump, before)
+			p.other.Mend()
+			d.make(t, allow(t, plan.TCP, "6881"))
+			d.make(t)
+		})
+	}
+}

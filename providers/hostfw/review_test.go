@@ -1,0 +1,88 @@
+package hostfw
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/btplan/btplan/plan"
+)
+
+// The port by which btplan comes in is neither opened nor shut, by whatever
+// back end.
+func TestRefuseOwnPort(t *testing.T) {
+	delta := func(before, after *plan.Rule) plan.Change {
+		switch {
+		case before == nil:
+			return plan.Change{Action: plan.Create, After: after}
+		case after == nil:
+			return plan.Change{Action: plan.Delete, Before: before}
+		case before.Equal(*after):
+			return plan.Change{Action: plan.NoOp, Before: before, After: after}
+		}
+		return plan.Change{Action: plan.Update, Before: before, After: after}
+	}
+	own, wide, elsewhere := allow(t, plan.TCP, "2222"), allow(t, plan.TCP, "2200-2300"), allow(t, plan.TCP, "2300")
+	forUs, forOthers, udp := allow(t, plan.TCP, "2222", "192.0.2.0/24"), allow(t, plan.TCP, "2222", "198.51.100.0/24"), allow(t, plan.UDP, "2222")
+	out := plan.Rule{Kind: plan.Outbound, Protocol: plan.TCP, Ports: own.Ports}
+	for name, test := range map[string]struct {
+		changes []plan.Change
+		want    string
+	}{
+		"opened":                    {[]plan.Change{delta(nil, &own)}, "TCP port 2222 is SSH's"},
+		"opened among others":       {[]plan.Change{delta(nil, &wide)}, "TCP port 2222 is SSH's"},
+		"opened for us":             {[]plan.Change{delta(nil, &forUs)}, "TCP port 2222 is SSH's"},
+		"opened for others":         {[]plan.Change{delta(nil, &forOthers)}, ""},
+		"opened for UDP":            {[]plan.Change{delta(nil, &udp)}, ""},
+		"let out":                   {[]plan.Change{delta(nil, &out)}, ""},
+		"widened onto it":           {[]plan.Change{delta(&elsewhere, &wide)}, "TCP port 2222 is SSH's"},
+		"shut":                      {[]plan.Change{delta(&own, nil)}, "btplan would lock itself out"},
+		"narrowed away from it":     {[]plan.Change{delta(&wide, &elsewhere)}, "btplan would lock itself out"},
+		"kept for others":           {[]plan.Change{delta(&own, &forOthers)}, "btplan would lock itself out"},
+		"shut, but another opens":   {[]plan.Change{delta(&own, nil), delta(&wide, &wide)}, ""},
+		"shut, and let out":         {[]plan.Change{delta(&own, nil), delta(&out, &out)}, "btplan would lock itself out"},
+		"shut for others":           {[]plan.Change{delta(&forOthers, nil)}, ""},
+		"nothing is done":           {[]plan.Change{delta(&own, &own)}, ""},
+		"narrowed, and still there": {[]plan.Change{delta(&wide, &own)}, ""},
+	} {
+		for _, k := range append([]kind{macosKind("")}, kinds...) {
+			t.Run(name+", "+k.name, func(t *testing.T) {
+				d := deviceOf(k)
+				var err error
+				d.last, err = d.parse(append(answer(t, k.name), "\x1elock\nflock\n\x1elogin\n192.0.2.2 50000 192.0.2.11 2222\n"...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := ""
+				if why := d.Refuse(test.changes); why != nil {
+					got = why.Summary
+				}
+				if got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		}
+	}
+}
+
+// Where only the lock keeps two changes at once from mixing, there has to be one
+// beforehand.
+func TestRefuseNoLock(t *testing.T) {
+	rule := allow(t, plan.TCP, "7100")
+	for _, k := range append([]kind{macosKind("")}, kinds...) {
+		for lock, there := range map[string]bool{"": false, "flock\n": true} {
+			d := deviceOf(k)
+			var err error
+			d.last, err = d.parse(append(answer(t, k.name), "\x1elock\n"+lock+"\x1elogin\n"...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The answer of iptables is that of iptables-legacy, which takes
+			// turns by itself, as nftables does.
+			needs := k.name == ufwKind.name || k.name == firewalldKind.name
+			why := d.Refuse([]plan.Change{{Action: plan.Create, After: &rule}})
+			if got := why != nil; got != (needs && !there) || got && !strings.Contains(why.Detail, "Install flock") {
+				t.Errorf("%s, flock there: %t: got %+v", k.name, there, why)
+			}
+		}
+	}
+}
