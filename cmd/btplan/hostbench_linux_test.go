@@ -24,7 +24,19 @@ var hostFloors = map[string]struct{ read, change string }{
 		"cat /etc/ufw/user.rules /etc/ufw/user6.rules; iptables -w -S ufw-user-input; ip6tables -w -S ufw6-user-input",
 		"cat /etc/ufw/user.rules /etc/ufw/user6.rules; ufw prepend allow proto tcp from any to any port 7000:7009; ufw delete allow proto tcp from any to any port 7000:7009",
 	},
+	"firewalld": {firewalldFloor, firewalldFloor + "; " + firewalldSet + " 1 7000 tcp; " + firewalldSet + " 0"},
 }
+
+const (
+	// firewalldBus calls firewalld; firewall-cmd(1) takes ten times as long.
+	firewalldBus = "busctl --system call org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1"
+	// firewalldFloor reads the policies, now and for good, and the zones in use.
+	firewalldFloor = "cat /etc/firewalld/policies/*.xml; busctl --system get-property org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1 state; " +
+		firewalldBus + " getDefaultZone; " + firewalldBus + ".zone getActiveZones; " + firewalldBus + ".zone getZones; " + firewalldBus + ".zone getZoneSettings2 s public; " +
+		firewalldBus + ".policy getPolicies; for p in allow-host-ipv6 btplan-home; do " + firewalldBus + ".policy getPolicySettings s $p; done"
+	// firewalldSet gives a policy that isn't btplan's these ports.
+	firewalldSet = firewalldBus + ".policy setPolicySettings 'sa{sv}' allow-host-ipv6 1 ports 'a(ss)'"
+)
 
 // BenchmarkLabHostPlan: a plan of one machine against a dial and an exec.
 func BenchmarkLabHostPlan(b *testing.B) {

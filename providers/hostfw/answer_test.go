@@ -9,16 +9,16 @@ import (
 
 func TestAnswers(t *testing.T) {
 	for _, k := range kinds {
-		s, err := deviceOf(k).parse(answer(t, k.name))
+		s, err := deviceOf(k).parse(answer(t, "testdata/"+k.name+".answer"))
 		if err != nil {
 			t.Errorf("%s: %v", k.name, err)
 			continue
 		}
-		golden(t, k.name+".txt", inWords(s))
+		golden(t, "testdata/"+k.name+".txt", inWords(s))
 		if err := s.check(s.ours()); err != nil && !strings.Contains(inWords(s), "drift") {
 			t.Errorf("%s: what it holds isn't what it holds: %v", k.name, err)
 		}
-		detected, err := deviceOf(autoKind).parse(answer(t, k.name))
+		detected, err := deviceOf(autoKind).parse(answer(t, "testdata/"+k.name+".answer"))
 		if err != nil || detected.String() != k.name {
 			t.Errorf("auto: got %v, %v, want %s", detected, err, k.name)
 		}
@@ -28,7 +28,7 @@ func TestAnswers(t *testing.T) {
 // A machine whose answer is cut short is not one without rules.
 func TestAnswerCutShort(t *testing.T) {
 	for _, k := range kinds {
-		whole := answer(t, k.name)
+		whole := answer(t, "testdata/"+k.name+".answer")
 		for n := range 20 {
 			cut := whole[:len(whole)*n/20]
 			if s, err := deviceOf(k).parse(cut); err == nil {
@@ -48,9 +48,9 @@ func TestDetect(t *testing.T) {
 		"ufw":                                 {"\x1eufw-conf\nENABLED=yes\n", ""},
 		"firewalld":                           {"\x1eufw-conf\nENABLED=no\n\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n\x1dpolicy a\na{sv} 0\n", ""},
 		"no ufw at all, and an old firewalld": {"\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n", "since 0.9"},
-		"nftables":                            {string(answer(t, "nftables")), ""},
-		"iptables":                            {string(answer(t, "iptables")), ""},
-		"a ufw that was turned on later":      {"\x1eufw-conf\nENABLED=yes\n" + string(answer(t, "nftables")), "the rules of this project are in nftables, from before"},
+		"nftables":                            {string(answer(t, "testdata/nftables.answer")), ""},
+		"iptables":                            {string(answer(t, "testdata/iptables.answer")), ""},
+		"a ufw that was turned on later":      {"\x1eufw-conf\nENABLED=yes\n" + string(answer(t, "testdata/nftables.answer")), "the rules of this project are in nftables, from before"},
 		"firewalld in trouble":                {"\x1efirewalld\n\x1dstate now\ns \"FAILED\"\n", `its state is "s FAILED"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestDetect(t *testing.T) {
 // they can change, and what they spell for that is a script.
 func FuzzAnswer(f *testing.F) {
 	for _, k := range kinds {
-		f.Add(answer(f, k.name))
+		f.Add(answer(f, "testdata/"+k.name+".answer"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, k := range kinds {

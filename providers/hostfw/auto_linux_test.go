@@ -30,7 +30,7 @@ func TestLabAutoElsewhere(t *testing.T) {
 	}{
 		"windows": {windows.pair, windowsName, windows.Dump},
 		"cygwin":  {newShell(t, shell), windowsName, cygwin.Dump},
-		"mac":     {mac.pair, macosName, mac.dump},
+		"mac":     {mac.pair, macosName, mac.holds},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := test.dump()

@@ -23,6 +23,7 @@ type auto struct {
 	// elsewhere is the firewall of another system; nil: it is none, or nobody
 	// knows yet.
 	elsewhere anyFirewall
+	system    otherSystem // which system it is then
 }
 
 // anyFirewall is what all firewalls of this package are.
@@ -70,7 +71,7 @@ func (a *auto) move(to otherSystem) (err error) {
 	s.Body = cty.ObjectVal(body)
 	d, err := t.Open(s)
 	if err == nil {
-		a.elsewhere = d.(anyFirewall)
+		a.elsewhere, a.system = d.(anyFirewall), to
 	}
 	return err
 }
@@ -99,9 +100,9 @@ func (a *auto) Read(ctx context.Context) (*providers.Reading, error) {
 	}
 	r, err := a.elsewhere.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the machine is %s: %w", map[string]string{windowsName: "a Windows", macosName: "a Mac"}[a.found()], err)
+		return nil, fmt.Errorf("the machine is %s: %w", map[string]string{windowsName: "a Windows", macosName: "a Mac"}[string(a.system)], err)
 	}
-	r.Found = a.found()
+	r.Found = string(a.system)
 	return r, nil
 }
 
@@ -124,19 +125,11 @@ func (a *auto) otherSystem(ctx context.Context, err error) otherSystem {
 	return windowsName
 }
 
-// found is the type of the firewall on another system.
-func (a *auto) found() string {
-	if _, is := a.elsewhere.(*windows); is {
-		return windowsName
-	}
-	return macosName
-}
-
 // ReadBack gives what was seen by the latest Read or successful Apply.
 func (a *auto) ReadBack() *providers.Reading {
 	r := a.there().ReadBack()
 	if a.elsewhere != nil {
-		r.Found = a.found()
+		r.Found = string(a.system)
 	}
 	return r
 }

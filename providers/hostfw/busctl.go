@@ -22,6 +22,14 @@ func (v busValue) strings() []string {
 	return v.words[1:]
 }
 
+// basic gives a string or number; empty if the value is of another type.
+func (v busValue) basic() string {
+	if len(v.signature) != 1 || len(v.words) != 1 {
+		return ""
+	}
+	return v.words[0]
+}
+
 // parseBusDict reads what busctl prints of a call that gives a dictionary of
 // strings to variants: a{sv} 2 "target" s "CONTINUE" "ports" a(ss) 1 "1" "tcp".
 func parseBusDict(line string) (map[string]busValue, error) {

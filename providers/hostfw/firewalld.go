@@ -2,10 +2,8 @@ package hostfw
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,12 +15,12 @@ import (
 // firewalldKind is firewalld, the firewall of Fedora, RHEL and openSUSE: see
 // firewalld.policy(5) and firewalld.dbus(5).
 //
-// Our rules are a policy of our own, one for each project, because firewalld
-// takes up a new policy only when it reloads; what is in one that is there can
-// be changed at any time. The file of the policy makes them last. They are
-// rich rules rather than ports, for ports that are next to each other become
-// one. firewall-cmd takes 0.3 s for each call and busctl a twentieth of that,
-// so all goes by busctl.
+// Our rules are in policies of our own, one for each project and direction,
+// because firewalld takes up a new policy only when it reloads; what is in one
+// that is there can be changed at any time. The file of a policy makes it last.
+// The rules are rich rules rather than ports, for ports that are next to each
+// other become one. firewall-cmd takes 0.3 s for each call and busctl a
+// twentieth of that, so all goes by busctl.
 var firewalldKind = kind{name: "firewalld", script: firewalldScript, read: readFirewalld}
 
 func firewalldScript(_ string, whole bool) string {
@@ -33,8 +31,11 @@ fi
 `
 }
 
-// Where policies are.
-const policiesDir = "/etc/firewalld/policies"
+// Where policies are, and rules that firewalld hands on as they are.
+const (
+	policiesDir = "/etc/firewalld/policies"
+	directFile  = "/etc/firewalld/direct.xml"
+)
 
 // busHead defines how firewalld is called. It is not to be started by that.
 const busHead = `fw=org.fedoraproject.FirewallD1
@@ -52,13 +53,14 @@ bus() { busctl --system --auto-start=no --timeout=60 "$@" </dev/null; }
 func firewalldList(whole bool) string {
 	others := ""
 	if whole {
-		others = "\t\tzones others\n"
+		others = "\t\teach \"$all\" zone others\n"
 	}
 	return `{
 	` + busHead + `	ls /etc/firewalld >/dev/null || exit # who may not look sees no files
 	for f in ` + policiesDir + `/*.xml; do
 		[ ! -e "$f" ] || { printf '\035file %s\n' "$f" && cat "$f"; } || exit
 	done
+	[ ! -e ` + directFile + ` ] || { printf '\035direct\n' && cat ` + directFile + `; } || exit
 	if ! command -v busctl >/dev/null; then
 		printf '\035no busctl\n'
 	elif state=$(bus get-property $fw $at $fw state 2>&1); then
@@ -66,21 +68,24 @@ func firewalldList(whole bool) string {
 		active=$(bus call $fw $at $fw.zone getActiveZones) || exit
 		all=$(bus call $fw $at $fw.zone getZones) || exit
 		policies=$(bus call $fw $at $fw.policy getPolicies 2>/dev/null) # there are none before 0.9
-		names() { printf '%s\n' "$1" | tr -d '"' | cut -s -d ' ' -f 3-; }
-		zones() {
-			for name in $(names "$all"); do
-				case $default$active in *'"'$name'"'*) is=used ;; *) is=others ;; esac
-				[ $is = $1 ] || continue
-				printf '\035zone %s %s\n' "$name" $is
-				bus call $fw $at $fw.zone getZoneSettings2 s "$name" || exit
+		each() { # runs a command with each name of a list
+			for name in $1; do
+				case $name in '"'*) name=${name#?} && $2 "${name%?}" "$3" ;; esac
 			done
 		}
+		zone() {
+			case $default$active in *'"'$1'"'*) is=used ;; *) is=others ;; esac
+			[ $is = $2 ] || return 0
+			printf '\035zone %s %s\n' "$1" $is
+			bus call $fw $at $fw.zone getZoneSettings2 s "$1" || exit
+		}
+		policy() {
+			printf '\035policy %s\n' "$1"
+			bus call $fw $at $fw.policy getPolicySettings s "$1" || exit
+		}
 		printf '\035state now\n%s\n' "$state"
-		zones used
-		for name in $(names "$policies"); do
-			printf '\035policy %s\n' "$name"
-			bus call $fw $at $fw.policy getPolicySettings s "$name" || exit
-		done
+		each "$all" zone used
+		each "$policies" policy
 ` + others + `	else
 		case $state in
 		# No bus, or nobody of that name on it: it doesn't run.
@@ -95,7 +100,6 @@ func firewalldList(whole bool) string {
 type firewalld struct {
 	keepsRules
 	project string
-	name    string // of our policy
 	active  bool
 	listed  []byte
 	whole   bool
@@ -103,6 +107,7 @@ type firewalld struct {
 	zones   map[string]settings // those in use as they are now, and of the whole all
 	now     map[string]settings // the policies as they are now
 	inUse   []string            // the zones that packets can come in by
+	direct  []string            // direct rules that drop whatever the machine sends
 	ours    []described
 }
 
@@ -117,23 +122,13 @@ func (s settings) rich() []string {
 	return append(s.dict["rich_rules"].strings(), s.dict["rules_str"].strings()...)
 }
 
-// policyName names a project's policy. A name may have 17 letters, digits and
-// any of _-/ (firewalld.policy(5)).
-func policyName(project string) string {
-	const prefix, room = "btplan-", 10
-	if len(project) <= room && regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(project) {
-		return prefix + project
-	}
-	return prefix + fmt.Sprintf("%x", sha256.Sum256([]byte(project)))[:room]
-}
-
 func readFirewalld(project string, p script.Printed) (*holding, error) {
 	listed, there := p["firewalld"]
 	if !there {
 		return nil, nil
 	}
 	f := &firewalld{
-		project: project, name: policyName(project), listed: listed,
+		project: project, listed: listed,
 		files: map[string]*policy{}, zones: map[string]settings{}, now: map[string]settings{},
 	}
 	if err := f.parse(listed); err != nil {
@@ -143,7 +138,10 @@ func readFirewalld(project string, p script.Printed) (*holding, error) {
 		return nil, providers.Flag(errors.New("this firewalld has no policies, as firewalld has since 0.9: install a newer one, or open the ports by hand and take the firewall block out"), providers.ErrUnsupported)
 	}
 	h := &holding{filter: f, active: f.active}
-	h.rules = append(f.live(), f.foreign()...)
+	drops, accepts := f.outward()
+	h.dropsOutbound = drops
+	h.rules = slices.Concat(f.live(), f.foreign(), accepts)
+	h.problems = f.obstacles(h.ours().rules())
 	if !f.active {
 		h.problems = append(h.problems, providers.Problem{
 			Summary: "firewalld is not running",
@@ -162,7 +160,7 @@ func (f *firewalld) parse(listed []byte) error {
 		}
 		what, name, _ := strings.Cut(head, " ")
 		words, err := busWords(body)
-		if err != nil && what != "file" {
+		if err != nil && what != "file" && what != "direct" {
 			return fmt.Errorf("%s: %w", head, err)
 		}
 		switch what {
@@ -174,6 +172,10 @@ func (f *firewalld) parse(listed []byte) error {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			f.files[strings.TrimSuffix(strings.TrimPrefix(name, policiesDir+"/"), ".xml")] = p
+		case "direct":
+			if f.direct, err = parseDirect([]byte(body)); err != nil {
+				return fmt.Errorf("%s: %w", directFile, err)
+			}
 		case "state":
 			f.active = slices.Contains(words, "RUNNING")
 			if !f.active {
@@ -198,8 +200,12 @@ func (f *firewalld) parse(listed []byte) error {
 			}
 		}
 	}
-	if own := f.files[f.name]; own != nil {
-		for _, d := range parseDescription(own.Description) {
+	for _, fr := range frames {
+		own := f.files[fr.name(f.project)]
+		if own == nil {
+			continue
+		}
+		for _, d := range parseDescription(fr.kind, own.Description) {
 			if project, _, ok := plan.ParseMark(d.mark); ok && project == f.project {
 				f.ours = append(f.ours, d)
 			}
@@ -212,36 +218,4 @@ func (f *firewalld) String() string { return "firewalld" }
 
 func (f *firewalld) listing() (command string, printed []byte) {
 	return firewalldList(f.whole), f.listed
-}
-
-func (f *firewalld) overridden(rules []plan.Rule) []string {
-	var names []string
-	f.eachShutting(rules, func(zone, text string, _ rich) {
-		names = append(names, fmt.Sprintf("%q of the zone %s", text, zone))
-	})
-	return names
-}
-
-func (f *firewalld) refuse(rules []plan.Rule) (why *providers.Problem) {
-	f.eachShutting(rules, func(zone, text string, r rich) {
-		if slices.ContainsFunc(rules, r.isFor) {
-			why = &providers.Problem{
-				Summary: "A rule shuts these ports",
-				Detail:  fmt.Sprintf("firewalld's zone %s has the rule %q, which is for these very ports. btplan does not open what someone has shut on purpose: remove that rule, with firewall-cmd --remove-rich-rule, or choose other ports.", zone, text),
-			}
-		}
-	})
-	return why
-}
-
-// eachShutting calls do for the rules of zones in use that keep packets from
-// these rules.
-func (f *firewalld) eachShutting(rules []plan.Rule, do func(zone, text string, r rich)) {
-	for _, zone := range f.inUse {
-		for _, text := range f.zones[zone].rich() {
-			if r := parseRich(text); slices.ContainsFunc(rules, r.shuts) {
-				do(zone, text, r)
-			}
-		}
-	}
 }

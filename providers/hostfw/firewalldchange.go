@@ -2,7 +2,6 @@ package hostfw
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -10,35 +9,39 @@ import (
 	"github.com/btplan/btplan/plan"
 )
 
-// change writes the file of our policy and has firewalld do the same at once.
-// A policy that comes or goes needs a reload; what others have set until the
-// next reload is then put back.
+// change writes the files of our policies and has firewalld do the same at
+// once. A policy that comes or goes needs a reload; what others have set until
+// the next reload is then put back.
+//
+// It leaves in its directory what our policies are then, and after a reload what
+// the rest is, for undo to know whether anybody has changed that since.
 func (f *firewalld) change(after owned) string {
 	list := f.describe(after)
 	var b strings.Builder
-	b.WriteString(f.write(list))
-	if !f.active {
-		return b.String()
+	touched := f.touched(list)
+	b.WriteString(f.oursNow(touched))
+	for _, fr := range touched {
+		b.WriteString(f.write(fr, list))
 	}
-	b.WriteString(busHead)
-	_, there := f.now[f.name]
-	rules := f.extra()
-	for _, r := range richOf(list) {
-		rules = append(rules, r.String())
+	if f.active {
+		reloads := f.reloads(after)
+		if reloads {
+			b.WriteString(f.others() + "bus call $fw $at $fw reload && others restore && others show >others || return\n")
+		}
+		for _, fr := range touched {
+			switch {
+			case !f.inForce(fr) || !f.stays(fr, list):
+			case reloads:
+				b.WriteString(f.setAll(fr, f.wants(fr, list)) + " || return\n")
+			default:
+				b.WriteString(f.set(fr, f.wants(fr, list)))
+			}
+		}
 	}
-	switch {
-	case f.reloads(after):
-		b.WriteString(f.reload())
-	case there:
-		// First with what is to go, so that no port that stays open is shut in
-		// between: of two rules for a port firewalld takes one away first.
-		b.WriteString(f.set(f.now[f.name].rich(), rules))
-		b.WriteString(f.set(rules))
-	}
-	return b.String()
+	return b.String() + "ours >left || return\n"
 }
 
-// describe gives what the description of our policy is to say.
+// describe gives what the descriptions of our policies are to say.
 func (f *firewalld) describe(after owned) []described {
 	var list []described
 	for owner, rules := range after {
@@ -54,18 +57,34 @@ func (f *firewalld) needsWhole(after owned) bool { return f.active && f.reloads(
 
 // reloads says whether a change needs a reload.
 func (f *firewalld) reloads(after owned) bool {
-	_, there := f.now[f.name]
-	stays := len(after) > 0 || len(f.others()) > 0
-	return stays && !f.takesRules() || !stays && there
+	list := f.describe(after)
+	return slices.ContainsFunc(frames, func(fr frame) bool {
+		if f.stays(fr, list) {
+			return !f.takesRules(fr)
+		}
+		return f.inForce(fr)
+	})
 }
 
-// others gives what others have put into our policy's file.
-func (f *firewalld) others() []element {
-	p := f.files[f.name]
+// stays says whether there is to be a policy of ours for these rules.
+func (f *firewalld) stays(fr frame, list []described) bool {
+	return len(oursOf(list, fr.kind)) > 0 || len(f.othersIn(fr)) > 0
+}
+
+// touched gives those of our policies that there are or are to be.
+func (f *firewalld) touched(list []described) []frame {
+	return slices.DeleteFunc(slices.Clone(frames), func(fr frame) bool {
+		return !f.stays(fr, list) && !f.inForce(fr) && f.files[fr.name(f.project)] == nil
+	})
+}
+
+// othersIn gives what others have put into the file of a policy of ours.
+func (f *firewalld) othersIn(fr frame) []element {
+	p := f.files[fr.name(f.project)]
 	if p == nil {
 		return nil
 	}
-	mine := richOf(f.ours)
+	mine := richOf(oursOf(f.ours, fr.kind))
 	return slices.DeleteFunc(slices.Clone(p.Parts), func(e element) bool {
 		r, err := e.rich()
 		return err == nil && slices.Contains(mine, r) ||
@@ -73,46 +92,73 @@ func (f *firewalld) others() []element {
 	})
 }
 
-// extra gives what others have put into our policy until the next reload, and
-// for good.
-func (f *firewalld) extra() []string {
-	var mine []string
-	for _, r := range richOf(f.ours) {
-		mine = append(mine, r.String())
+// wants gives the rules that a policy of ours is to have now: those of others
+// stay, whether for good or until the next reload.
+func (f *firewalld) wants(fr frame, list []described) []string {
+	words := func(list []described) []string {
+		var out []string
+		for _, r := range richOf(oursOf(list, fr.kind)) {
+			out = append(out, r.String())
+		}
+		return out
 	}
-	return slices.DeleteFunc(slices.Clone(f.now[f.name].rich()), func(s string) bool { return slices.Contains(mine, s) })
+	mine := words(f.ours)
+	extra := slices.DeleteFunc(slices.Clone(f.rulesNow(fr)), func(s string) bool { return slices.Contains(mine, s) })
+	return union(extra, words(list))
 }
 
-func (f *firewalld) file() string { return policiesDir + "/" + f.name + ".xml" }
+func (f *firewalld) rulesNow(fr frame) []string { return f.now[fr.name(f.project)].rich() }
 
-// write spells the commands that write our policy's file. firewalld reads the
-// files of the directory that end with .xml, and none by halves.
-func (f *firewalld) write(list []described) string {
-	others := f.others()
-	if len(list) == 0 && len(others) == 0 {
-		return "rm -f " + f.file() + " || return\n"
+func (f *firewalld) file(fr frame) string { return policiesDir + "/" + fr.name(f.project) + ".xml" }
+
+// write spells the commands that write the file of a policy of ours. firewalld
+// reads the files of the directory that end with .xml, and none by halves.
+func (f *firewalld) write(fr frame, list []described) string {
+	file := f.file(fr)
+	if !f.stays(fr, list) {
+		return "rm -f " + file + " || return\n"
 	}
-	p := f.files[f.name]
-	if p == nil {
-		p = &policy{}
-	}
-	const mode = "0644" // that of the others
-	return fmt.Sprintf("mkdir -p %s || return\ncat >%s.new %s\nchmod %s %s.new && mv %s.new %s || return\n",
-		policiesDir, f.file(), heredocOr(p.render(list, others)), mode, f.file(), f.file(), f.file())
+	// The others are there for all to read too.
+	return fmt.Sprintf("[ -d %[1]s ] || mkdir -p %[1]s || return\n(umask 022 && cat >%[2]s.new) %[3]s\nmv %[2]s.new %[2]s || return\n",
+		policiesDir, file, heredocOr(fr.render(oursOf(list, fr.kind), f.othersIn(fr))))
 }
 
-// set spells the command that gives our policy these rules until the next
-// reload, and no others.
-func (f *firewalld) set(lists ...[]string) string {
-	var rules []string
-	for _, list := range lists {
-		for _, r := range list {
-			if !slices.Contains(rules, r) {
-				rules = append(rules, r)
-			}
+// set spells the commands that give a policy of ours these rules until the next
+// reload, and no others. What is to go goes last, so that no port that stays open
+// is shut in between: of two rules for a port firewalld takes one away first.
+func (f *firewalld) set(fr frame, rules []string) string {
+	now := f.rulesNow(fr)
+	both := union(now, rules)
+	var s string
+	if len(both) > len(now) && len(both) > len(rules) {
+		s = f.setOnly(fr, busList("rich_rules", "as", both)) + " || return\n"
+	}
+	if len(both) > len(now) || len(both) > len(rules) {
+		s += f.setOnly(fr, busList("rich_rules", "as", rules)) + " || return\n"
+	}
+	return s
+}
+
+// setAll spells the command that gives a policy of ours these rules after a
+// reload, and what else others had set in it until then.
+func (f *firewalld) setAll(fr frame, rules []string) string {
+	s := f.now[fr.name(f.project)]
+	return f.setOnly(fr, append(s.entries(nil), busList("rich_rules", "as", rules))...)
+}
+
+func (f *firewalld) setOnly(fr frame, entries ...string) string {
+	return fmt.Sprintf("bus call $fw $at $fw.policy setPolicySettings 'sa{sv}' %s %d %s >/dev/null", fr.name(f.project), len(entries), strings.Join(entries, " "))
+}
+
+// union gives the words of both lists, each once.
+func union(a, b []string) []string {
+	var out []string
+	for _, s := range slices.Concat(a, b) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
 		}
 	}
-	return "bus call $fw $at $fw.policy setPolicySettings 'sa{sv}' " + f.name + " 1 " + busList("rich_rules", "as", rules) + " >/dev/null || return\n"
+	return out
 }
 
 // busList spells an entry of a dictionary for busctl's command line. Its words
@@ -124,76 +170,4 @@ func busList(key, signature string, words []string) string {
 		s += " " + remote.Quote(w)
 	}
 	return s
-}
-
-// What of the settings of zones and policies is lists, and can be set until the
-// next reload: see zone and policy in firewalld.dbus(5). Which interfaces a
-// zone has stays over a reload.
-var (
-	commonLists = map[string]string{
-		"services": "as", "ports": "a(ss)", "icmp_blocks": "as", "forward_ports": "a(ssss)", "protocols": "as",
-		"source_ports": "a(ss)",
-	}
-	zoneLists   = map[string]string{"rules_str": "as", "sources": "as"}
-	policyLists = map[string]string{"rich_rules": "as", "ingress_zones": "as", "egress_zones": "as"}
-	switches    = []string{"masquerade", "forward", "icmp_block_inversion"}
-)
-
-// reload spells the commands that have firewalld read its files, and then give
-// all zones and policies but ours the settings that they have now.
-func (f *firewalld) reload() string {
-	var b strings.Builder
-	b.WriteString(`restore() {
-	kind=$1 get=$2 set=$3 name=$4 was=$5
-	shift 5
-	[ "$(bus call $fw $at $fw.$kind $get s "$name")" = "$was" ] ||
-		bus call $fw $at $fw.$kind $set 'sa{sv}' "$name" "$@" >/dev/null
-}
-bus call $fw $at $fw reload || return
-`)
-	for _, name := range slices.Sorted(maps.Keys(f.zones)) {
-		b.WriteString("restore zone getZoneSettings2 setZoneSettings2 " + f.zones[name].spell(name, zoneLists))
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.now)) {
-		if name != f.name {
-			b.WriteString("restore policy getPolicySettings setPolicySettings " + f.now[name].spell(name, policyLists))
-		}
-	}
-	return b.String()
-}
-
-// spell spells settings for restore.
-func (s settings) spell(name string, own map[string]string) string {
-	lists := maps.Clone(commonLists)
-	maps.Copy(lists, own)
-	var entries []string
-	for _, key := range slices.Sorted(maps.Keys(lists)) {
-		entries = append(entries, busList(key, lists[key], s.dict[key].strings()))
-	}
-	for _, key := range switches {
-		if v, there := s.dict[key]; there && v.signature == "b" {
-			entries = append(entries, key+" b "+remote.Quote(v.words[0]))
-		}
-	}
-	return fmt.Sprintf("%s %s %d %s || return\n", remote.Quote(name), remote.Quote(s.line), len(entries), strings.Join(entries, " "))
-}
-
-func (f *firewalld) snapshot() string {
-	return fmt.Sprintf("[ ! -e %s ] || cp -p %s \"$change/policy\" || exit\n", f.file(), f.file())
-}
-
-func (f *firewalld) undo(after owned) string {
-	s := fmt.Sprintf("undo() {\nif [ -e policy ]; then cp -p policy %s; else rm -f %s; fi\n", f.file(), f.file())
-	if f.active {
-		s += busHead
-		if _, there := f.now[f.name]; f.reloads(after) {
-			s += f.reload()
-			if there {
-				s += f.set(f.now[f.name].rich())
-			}
-		} else if there {
-			s += f.set(f.now[f.name].rich())
-		}
-	}
-	return s + "}\nundo\n"
 }

@@ -1,70 +1,73 @@
 package hostfw
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/btplan/btplan/plan"
 )
 
-// live gives our rules: those that the description of our policy tells of.
+// oursOf gives our rules of a kind.
+func oursOf(list []described, kind plan.Kind) []described {
+	return slices.DeleteFunc(slices.Clone(list), func(d described) bool { return d.rule.Kind != kind })
+}
+
+// live gives our rules: those that the descriptions of our policies tell of.
 func (f *firewalld) live() []plan.Live {
-	flaw := f.policyFlaw()
 	var out []plan.Live
-	for _, d := range f.ours {
-		_, owner, _ := plan.ParseMark(d.mark)
-		l := plan.Live{Rule: d.rule, Owner: owner, Handle: "in firewalld's policy " + f.name, Drift: flaw}
-		permanent := f.files[f.name].rich()
-		for _, r := range richRules(d.rule) {
-			switch {
-			case l.Drift != "":
-			case !slices.Contains(permanent, r):
-				l.Drift = "it is missing in firewalld's permanent configuration"
-			case f.active && !slices.Contains(f.now[f.name].rich(), r.String()):
-				l.Drift = "it is not in force"
-			}
+	for _, fr := range frames {
+		name, ours := fr.name(f.project), oursOf(f.ours, fr.kind)
+		if len(ours) == 0 {
+			continue
 		}
-		out = append(out, l)
+		flaw := f.flaw(fr)
+		permanent := f.files[name].rich()
+		for _, d := range ours {
+			_, owner, _ := plan.ParseMark(d.mark)
+			l := plan.Live{Rule: d.rule, Owner: owner, Handle: "in firewalld's policy " + name, Drift: flaw}
+			for _, r := range richRules(d.rule) {
+				switch {
+				case l.Drift != "":
+				case !slices.Contains(permanent, r):
+					l.Drift = "it is missing in firewalld's permanent configuration"
+				case f.active && !slices.Contains(f.now[name].rich(), r.String()):
+					l.Drift = "it is not in force"
+				}
+			}
+			out = append(out, l)
+		}
 	}
 	return out
 }
 
-// policyFlaw says what is wrong with our policy as a whole.
-func (f *firewalld) policyFlaw() string {
-	if len(f.ours) == 0 {
-		return ""
-	}
-	p := f.files[f.name]
-	var in, out []string
-	for _, e := range p.Parts {
-		switch e.XMLName.Local {
-		case "ingress-zone":
-			in = append(in, e.attr("name"))
-		case "egress-zone":
-			out = append(out, e.attr("name"))
-		}
-	}
-	if p.Target != policyTarget || p.Priority != policyPriority || !slices.Equal(in, []string{"ANY"}) || !slices.Equal(out, []string{"HOST"}) {
+// flaw says what is wrong with a policy of ours as a whole.
+func (f *firewalld) flaw(fr frame) string {
+	p := f.files[fr.name(f.project)]
+	if !fr.is(p.Target, p.Priority, p.named("ingress-zone"), p.named("egress-zone")) {
 		return "its policy was changed on the machine"
 	}
 	if !f.active {
 		return ""
 	}
-	if _, there := f.now[f.name]; !there {
+	if !f.inForce(fr) {
 		return "its policy is not in force"
 	}
-	if !f.takesRules() {
+	if !f.takesRules(fr) {
 		return "its policy was changed on the machine until the next reload"
 	}
 	return ""
 }
 
-// takesRules says whether our policy is there now, and is what it has to be but
-// for its rules.
-func (f *firewalld) takesRules() bool {
-	now := f.now[f.name].dict
-	return slices.Equal(now["target"].words, []string{policyTarget}) && slices.Equal(now["priority"].words, []string{policyPriority}) &&
-		slices.Equal(now["ingress_zones"].strings(), []string{"ANY"}) && slices.Equal(now["egress_zones"].strings(), []string{"HOST"})
+// inForce says whether a policy of ours is there now.
+func (f *firewalld) inForce(fr frame) bool {
+	_, there := f.now[fr.name(f.project)]
+	return there
+}
+
+// takesRules says whether a policy of ours is there now, and is what it has to
+// be but for its rules.
+func (f *firewalld) takesRules(fr frame) bool {
+	now := f.now[fr.name(f.project)].dict
+	return fr.is(now["target"].basic(), now["priority"].basic(), now["ingress_zones"].strings(), now["egress_zones"].strings())
 }
 
 // foreign gives the rules of others that open ports of this machine: those of
@@ -72,38 +75,18 @@ func (f *firewalld) takesRules() bool {
 // service is left out.
 func (f *firewalld) foreign() []plan.Live {
 	var out []plan.Live
-	add := func(where, project string, rules ...rich) {
-		for _, r := range rules {
-			for _, rule := range r.rules() {
+	add := func(where, project string, rules []worded) {
+		for _, w := range rules {
+			for _, rule := range w.rules(plan.Allow) {
 				out = append(out, plan.Live{Rule: rule, Project: project, Handle: "firewalld: " + where})
 			}
 		}
 	}
 	for _, name := range f.inUse {
-		ports := f.zones[name].dict["ports"].strings()
-		for i := 0; i+1 < len(ports); i += 2 {
-			add("zone "+name, "", rich{ports: ports[i], protocol: ports[i+1], action: "accept"})
-		}
-		for _, text := range f.zones[name].rich() {
-			add("zone "+name, "", parseRich(text))
-		}
+		add("zone "+name, "", f.zones[name].worded())
 	}
-	mine := richOf(f.ours)
-	for _, name := range slices.Sorted(maps.Keys(f.files)) {
-		p := f.files[name]
-		if !slices.ContainsFunc(p.Parts, func(e element) bool { return e.XMLName.Local == "egress-zone" && e.attr("name") == "HOST" }) {
-			continue
-		}
-		project := ""
-		if list := parseDescription(p.Description); len(list) > 0 {
-			project, _, _ = plan.ParseMark(list[0].mark)
-		}
-		rules := p.rich()
-		if name == f.name {
-			rules = slices.DeleteFunc(rules, func(r rich) bool { return slices.Contains(mine, r) })
-			project = ""
-		}
-		add("policy "+name, project, rules...)
+	for _, p := range f.policies(plan.Allow) {
+		add("policy "+p.name, p.project, p.rules)
 	}
 	return out
 }

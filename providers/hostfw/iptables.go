@@ -104,22 +104,22 @@ func (c chains) rules(k netfilter.Kind, list []opening) []string {
 }
 
 func (c chains) where() string   { return c.String() }
-func (c chains) needsLock() bool { return c.NeedsLock() }
+func (c chains) needsLock() bool { return c.Chains.NeedsLock() }
 func (c chains) writing() string { return c.Generation() }
 
 func (c chains) change(list []opening, generation string) string {
-	return c.Change(c.want(list, generation), versionsOf(list))
+	return c.Chains.Change(c.want(list, generation), versionsOf(list))
 }
 
 // snapshot has nothing to save: undo spells out all there is.
 func (c chains) snapshot() string { return "" }
 
 func (c chains) undo(list []opening, generation string) string {
-	return c.Undo(c.want(list, generation))
+	return c.Chains.Undo(c.want(list, generation))
 }
 
 func (c chains) load(list []opening, generation string) string {
-	return c.Load(c.want(list, generation), versionsOf(list))
+	return c.Chains.Load(c.want(list, generation), versionsOf(list))
 }
 
 // read gives what our chains hold.

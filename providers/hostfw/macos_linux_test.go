@@ -42,7 +42,7 @@ func TestLabMacosSuite(t *testing.T) {
 						s.Anchors[anchor] = s.Anchors[anchor][1:]
 					})
 				},
-				Dump: func(*testing.T) string { return m.dump() },
+				Dump: func(*testing.T) string { return m.holds() },
 			}
 		},
 	})
@@ -57,7 +57,7 @@ func TestLabMacosProgram(t *testing.T) {
 	m.Edit(func(s *hostfake.MacState) {
 		s.Global, s.Apps = 1, []hostfake.App{{Path: "/Applications/Zoom.app", Allow: true}}
 	})
-	before := m.dump()
+	before := m.holds()
 	body := map[string]cty.Value{"program": cty.StringVal(app)}
 	runner := m.login(t)
 	d := m.open(t, runner, macosType(), "home", body)
@@ -77,7 +77,7 @@ func TestLabMacosProgram(t *testing.T) {
 	}
 	m.Edit(func(s *hostfake.MacState) { s.Apps[1].Allow = true })
 	d.make(t)
-	if after := m.dump(); after != before {
+	if after := m.holds(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 	}
 }
@@ -89,13 +89,13 @@ func TestLabMacosHalfway(t *testing.T) {
 	d := m.open(t, m.login(t), macosType(), "home", nil)
 	for _, rules := range [][]plan.Rule{nil, {allow(t, plan.TCP, "6881-6889")}} {
 		d.make(t, rules...)
-		before := m.dump()
+		before := m.holds()
 		p := d.plan(t, owned{bt: {allow(t, plan.UDP, "7001")}})
 		m.Edit(func(s *hostfake.MacState) { s.FailOnce = "-f /etc" })
-		if err := d.apply(t, p); err == nil {
+		if err := d.carryOut(t, p); err == nil {
 			t.Error("the change failed, and nothing is said")
 		}
-		if after := m.dump(); after != before {
+		if after := m.holds(); after != before {
 			t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 		}
 	}

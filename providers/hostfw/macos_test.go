@@ -14,21 +14,21 @@ import (
 // The transcript is written from the vendor's documentation and what people
 // have published.
 func TestMacosAnswer(t *testing.T) {
-	s, err := deviceOf(macosKind("/Applications/It's a client.app")).parse(answer(t, macosName))
+	s, err := deviceOf(macosKind("/Applications/It's a client.app")).parse(answer(t, "testdata/"+macosName+".answer"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "macos.txt", inWords(s))
+	golden(t, "testdata/macos.txt", inWords(s))
 	want := []plan.Rule{allow(t, plan.TCP, "22"), allow(t, plan.TCP, "6881-6889")}
-	golden(t, "macos-overridden.txt", strings.Join(s.overridden(want), "\n")+"\n")
-	golden(t, "macos-change.sh", s.change(owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "7", "203.0.113.0/24", "::/0")}}))
-	golden(t, "macos-destroy.sh", s.change(nil))
-	golden(t, "macos-undo.sh", s.undo(nil))
+	golden(t, "testdata/macos-overridden.txt", strings.Join(s.overridden(want), "\n")+"\n")
+	golden(t, "testdata/macos-change.sh", s.change(owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "7", "203.0.113.0/24", "::/0")}}))
+	golden(t, "testdata/macos-destroy.sh", s.change(nil))
+	golden(t, "testdata/macos-undo.sh", s.undo(nil))
 }
 
 // A file that somebody has edited is not overwritten without a word.
 func TestMacosFileEdited(t *testing.T) {
-	whole := string(answer(t, macosName))
+	whole := string(answer(t, "testdata/"+macosName+".answer"))
 	for _, edit := range []string{"block all\n", "pass in quick proto tcp from any to any port 1:1 label \"x\"\n"} {
 		edited := strings.Replace(whole, "\x1emacos\n", "\x1emacos\n"+edit, 1)
 		_, err := deviceOf(macosKind("")).parse([]byte(edited))
@@ -113,7 +113,7 @@ func TestMacosProgramOutbound(t *testing.T) {
 }
 
 func FuzzMacosAnswer(f *testing.F) {
-	f.Add(answer(f, macosName))
+	f.Add(answer(f, "testdata/"+macosName+".answer"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := deviceOf(macosKind("/x")).parse(data)
 		if err != nil {

@@ -141,17 +141,17 @@ func (n nftables) needsLock() bool { return false }
 func (n nftables) writing() string { return n.Generation }
 
 func (n nftables) change(list []opening, generation string) string {
-	return n.Change(n.content(list, generation))
+	return n.Table.Change(n.content(list, generation))
 }
 
-func (n nftables) snapshot() string { return n.Snapshot() }
+func (n nftables) snapshot() string { return n.Table.Snapshot() }
 
 func (n nftables) undo(list []opening, generation string) string {
-	return n.Undo(n.content(list, generation))
+	return n.Table.Undo(n.content(list, generation))
 }
 
 func (n nftables) load(list []opening, generation string) string {
-	return n.Load(n.content(list, generation))
+	return n.Table.Load(n.content(list, generation))
 }
 
 // read gives what our table holds.

@@ -140,7 +140,7 @@ func (u *packetFilter) find(reading netfilter.Reading) error {
 
 func (u *packetFilter) String() string { return string(u.choice) }
 
-func (u *packetFilter) listing() (command string, printed []byte) { return u.Listing() }
+func (u *packetFilter) listing() (command string, printed []byte) { return u.home.Listing() }
 
 func (u *packetFilter) needsWhole(owned) bool { return false }
 

@@ -12,7 +12,7 @@ import (
 // it back, and what is left for the next boot.
 func TestPacketFilterCommands(t *testing.T) {
 	for _, k := range []kind{nftablesKind, iptablesKind} {
-		s, err := deviceOf(k).parse(answer(t, k.name))
+		s, err := deviceOf(k).parse(answer(t, "testdata/"+k.name+".answer"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,10 +22,10 @@ func TestPacketFilterCommands(t *testing.T) {
 			bt:      {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881", "203.0.113.0/24", "2001:db8::/32")},
 			seedbox: {{Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}}},
 		}
-		golden(t, k.name+"-change.sh", s.change(after))
-		golden(t, k.name+"-undo.sh", s.undo(after))
-		golden(t, k.name+"-boot.sh", u.bootText(openingsOf("home", after, nil), u.next))
-		golden(t, k.name+"-destroy.sh", s.change(nil)+s.undo(nil))
+		golden(t, "testdata/"+k.name+"-change.sh", s.change(after))
+		golden(t, "testdata/"+k.name+"-undo.sh", s.undo(after))
+		golden(t, "testdata/"+k.name+"-boot.sh", u.bootText(openingsOf("home", after, nil), u.next))
+		golden(t, "testdata/"+k.name+"-destroy.sh", s.change(nil)+s.undo(nil))
 	}
 }
 

@@ -1,11 +1,14 @@
 package hostfw
 
 import (
+	"crypto/sha256"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/btplan/btplan/plan"
@@ -37,12 +40,51 @@ func (e element) attr(name string) string {
 	return ""
 }
 
-// What our policy is: for all packets to this machine, before the rules of the
-// zones, and with no say in what it doesn't let in.
-const (
-	policyPriority = "-100"
-	policyTarget   = "CONTINUE"
-)
+// named gives the names in those elements of the policy that are called so.
+func (p *policy) named(element string) []string {
+	var names []string
+	for _, e := range p.Parts {
+		if e.XMLName.Local == element {
+			names = append(names, e.attr("name"))
+		}
+	}
+	return names
+}
+
+// frame is what a policy of ours is but for its rules.
+type frame struct {
+	kind            plan.Kind // of its rules
+	prefix          string    // of its name
+	priority        int       // the least comes first
+	ingress, egress string
+}
+
+// frames are those of the policies that a project may have. One policy is for
+// one direction. That for packets to this machine comes before the zones; that
+// for what the machine sends has to come before whatever policy drops it.
+var frames = []frame{
+	{plan.Allow, "btplan-", -100, "ANY", "HOST"},
+	{plan.Outbound, "btpout-", -32768, "HOST", "ANY"},
+}
+
+// Ours have no say in what they don't let through.
+const policyTarget = "CONTINUE"
+
+// name names a project's policy. A name may have 17 letters, digits and any of
+// _-/ (firewalld.policy(5)).
+func (fr frame) name(project string) string {
+	const room = 10
+	if len(project) <= room && regexp.MustCompile(`^[A-Za-z0-9_-]+$`).MatchString(project) {
+		return fr.prefix + project
+	}
+	return fr.prefix + fmt.Sprintf("%x", sha256.Sum256([]byte(project)))[:room]
+}
+
+// is says whether a policy is the one that ours has to be, but for its rules.
+func (fr frame) is(target, priority string, ingress, egress []string) bool {
+	return target == policyTarget && priority == strconv.Itoa(fr.priority) &&
+		slices.Equal(ingress, []string{fr.ingress}) && slices.Equal(egress, []string{fr.egress})
+}
 
 func parsePolicy(file []byte) (*policy, error) {
 	p := &policy{}
@@ -72,7 +114,8 @@ func (e element) rich() (rich, error) {
 	default:
 		return rich{}, errors.New("it is no rule")
 	}
-	r := rich{family: e.attr("family"), more: e.attr("priority") != ""}
+	r := rich{family: e.attr("family")}
+	r.setPriority(e.attr("priority"))
 	var parts struct {
 		Parts []element `xml:",any"`
 	}
@@ -88,6 +131,7 @@ func (e element) rich() (rich, error) {
 		case name == "accept" || name == "drop" || name == "reject":
 			r.action = name
 			r.more = r.more || strings.TrimSpace(part.Inner) != ""
+		case name == "log" || name == "nflog" || name == "audit":
 		default:
 			r.more = true
 		}
@@ -117,9 +161,9 @@ func describe(list []described) string {
 	return descriptionHead + strings.Join(parts, "; ")
 }
 
-// parseDescription reads what describe has written. Anything else describes
-// nothing: the rules are then nobody's.
-func parseDescription(text string) []described {
+// parseDescription reads what describe has written for rules of this kind.
+// Anything else describes nothing: the rules are then nobody's.
+func parseDescription(kind plan.Kind, text string) []described {
 	text, ours := strings.CutPrefix(strings.TrimSpace(text), strings.TrimSpace(descriptionHead))
 	if !ours {
 		return nil
@@ -130,7 +174,7 @@ func parseDescription(text string) []described {
 		if len(f) < 3 {
 			continue
 		}
-		d := described{mark: f[0], rule: plan.Rule{Kind: plan.Allow, Protocol: plan.Protocol(f[1])}}
+		d := described{mark: f[0], rule: plan.Rule{Kind: kind, Protocol: plan.Protocol(f[1])}}
 		var err error
 		if d.rule.Ports, err = plan.ParsePortRange(f[2]); err != nil {
 			continue
@@ -154,16 +198,16 @@ func parseDescription(text string) []described {
 
 // render writes the file of a policy of ours. What others have put into it
 // stays.
-func (p *policy) render(list []described, others []element) string {
+func (fr frame) render(list []described, others []element) string {
 	var b strings.Builder
 	escape := func(s string) string {
 		var e strings.Builder
 		_ = xml.EscapeText(&e, []byte(s)) // a Builder takes everything
 		return e.String()
 	}
-	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<policy target=%q priority=%q>\n", policyTarget, policyPriority)
+	fmt.Fprintf(&b, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<policy target=%q priority=\"%d\">\n", policyTarget, fr.priority)
 	fmt.Fprintf(&b, "  <short>btplan</short>\n  <description>%s</description>\n", escape(describe(list)))
-	b.WriteString("  <ingress-zone name=\"ANY\"/>\n  <egress-zone name=\"HOST\"/>\n")
+	fmt.Fprintf(&b, "  <ingress-zone name=%q/>\n  <egress-zone name=%q/>\n", fr.ingress, fr.egress)
 	for _, e := range others {
 		b.WriteString("  <" + e.XMLName.Local)
 		for _, a := range e.Attrs {

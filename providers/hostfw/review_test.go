@@ -48,7 +48,7 @@ func TestRefuseOwnPort(t *testing.T) {
 			t.Run(name+", "+k.name, func(t *testing.T) {
 				d := deviceOf(k)
 				var err error
-				d.last, err = d.parse(append(answer(t, k.name), "\x1elock\nflock\n\x1elogin\n192.0.2.2 50000 192.0.2.11 2222\n"...))
+				d.last, err = d.parse(append(answer(t, "testdata/"+k.name+".answer"), "\x1elock\nflock\n\x1elogin\n192.0.2.2 50000 192.0.2.11 2222\n"...))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -72,7 +72,7 @@ func TestRefuseNoLock(t *testing.T) {
 		for lock, there := range map[string]bool{"": false, "flock\n": true} {
 			d := deviceOf(k)
 			var err error
-			d.last, err = d.parse(append(answer(t, k.name), "\x1elock\n"+lock+"\x1elogin\n"...))
+			d.last, err = d.parse(append(answer(t, "testdata/"+k.name+".answer"), "\x1elock\n"+lock+"\x1elogin\n"...))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/btplan/btplan/plan"
@@ -13,6 +14,7 @@ import (
 // rich is a rule in firewalld's rich language, as far as it opens or shuts
 // ports: see firewalld.richlanguage(5).
 type rich struct {
+	priority int    // among the rules of its zone or policy
 	family   string // "ipv4", "ipv6" or empty
 	source   string // an address or prefix; empty: anywhere
 	ports    string // "6881-6889", or empty: all
@@ -24,6 +26,9 @@ type rich struct {
 // String is the rule as firewalld writes it, for a rule without more to it.
 func (r rich) String() string {
 	s := "rule"
+	if r.priority != 0 {
+		s += fmt.Sprintf(" priority=\"%d\"", r.priority)
+	}
 	if r.family != "" {
 		s += fmt.Sprintf(" family=%q", r.family)
 	}
@@ -82,6 +87,15 @@ func richRules(rule plan.Rule) []rich {
 	return out
 }
 
+// setPriority takes a priority as it is written. What is no number is more.
+func (r *rich) setPriority(text string) {
+	if text == "" {
+		return
+	}
+	n, err := strconv.Atoi(text)
+	r.priority, r.more = n, r.more || err != nil
+}
+
 // logged is what a rule writes to the log, which changes nothing of what it
 // does with packets.
 var logged = regexp.MustCompile(` (log|nflog|audit)( (prefix|level|group|queue-size)="[^"]*")*`)
@@ -100,6 +114,8 @@ func parseRich(text string) rich {
 		case !isAttr:
 			within = word
 			r.more = r.more || word != "source" && word != "port"
+		case within == "" && name == "priority":
+			r.setPriority(value)
 		case name == "family":
 			r.family = value
 		case within == "source" && name == "address":
@@ -116,19 +132,23 @@ func parseRich(text string) rich {
 	return r
 }
 
-// rules gives what a rule that accepts lets in; none if it opens no port.
-func (r rich) rules() []plan.Rule {
+// rules gives what a rule that accepts lets through, as rules of this kind; none
+// if it opens no port.
+func (r rich) rules(kind plan.Kind) []plan.Rule {
 	ports, err := plan.ParsePortRange(r.ports)
 	if r.action != "accept" || r.more || err != nil {
 		return nil
 	}
-	rule := plan.Rule{Kind: plan.Allow, Protocol: plan.Protocol(r.protocol), Ports: ports}
-	if r.source != "" {
+	rule := plan.Rule{Kind: kind, Protocol: plan.Protocol(r.protocol), Ports: ports}
+	switch {
+	case r.source != "":
 		p, ok := parseSource(r.source)
 		if !ok {
 			return nil
 		}
 		rule.Sources = plan.CanonicalSources([]netip.Prefix{p})
+	case r.family != "":
+		rule.Sources = []netip.Prefix{everywhere(r.family == "ipv6")}
 	}
 	if rule.Check() != nil {
 		return nil
@@ -148,7 +168,7 @@ func parseSource(s string) (netip.Prefix, bool) {
 // shuts says whether r keeps out packets of ours. What it asks of them beside
 // source and port may be theirs or not.
 func (r rich) shuts(ours plan.Rule) bool {
-	if r.action != "drop" && r.action != "reject" {
+	if !r.denies() {
 		return false
 	}
 	if r.ports != "" {
@@ -160,6 +180,11 @@ func (r rich) shuts(ours plan.Rule) bool {
 	from, ok := parseSource(r.source)
 	return r.source == "" || !ok || len(ours.Sources) == 0 || slices.ContainsFunc(ours.Sources, from.Overlaps)
 }
+
+func (r rich) denies() bool { return r.action == "drop" || r.action == "reject" }
+
+// isForAll says whether a rule is for all packets, at least of an IP version.
+func (r rich) isForAll() bool { return r.ports == "" && r.source == "" && !r.more }
 
 // isFor says whether a rule that shuts ports is for nothing but ports of ours,
 // whoever sends.

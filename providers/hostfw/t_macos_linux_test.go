@@ -20,7 +20,7 @@ func newMac(t *testing.T) mac {
 	return mac{m, p}
 }
 
-// dump is all that btplan could have changed.
-func (m mac) dump() string {
+// holds is all that btplan could have changed.
+func (m mac) holds() string {
 	return m.Dump() + m.machine.Sh("cat /etc/btplan/* || :; ls -d /etc/btplan/* /etc/btplan /run/btplan.?????? || :; grep -r . "+launchDaemons+" || :")
 }

@@ -89,7 +89,7 @@ func (d overSSH) plan(t *testing.T, want owned) *plan.Plan {
 func (d overSSH) make(t *testing.T, rules ...plan.Rule) *plan.Plan {
 	t.Helper()
 	p := d.plan(t, owned{bt: rules})
-	if err := d.apply(t, p); err != nil {
+	if err := d.carryOut(t, p); err != nil {
 		t.Fatal(err)
 	}
 	if left := d.plan(t, owned{bt: rules}).Pending(); len(left) > 0 {
@@ -98,7 +98,7 @@ func (d overSSH) make(t *testing.T, rules ...plan.Rule) *plan.Plan {
 	return p
 }
 
-func (d overSSH) apply(t *testing.T, p *plan.Plan) error {
+func (d overSSH) carryOut(t *testing.T, p *plan.Plan) error {
 	t.Helper()
 	var changes []plan.Change
 	for _, r := range p.Pending() {

@@ -5,21 +5,21 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
 	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
 )
 
 var update = flag.Bool("update", false, "rewrite the files of testdata")
 
-// golden compares with a file of testdata, or rewrites it.
-func golden(t *testing.T, name, got string) {
+// golden compares with a file, or rewrites it with -update.
+func golden(t *testing.T, path, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
@@ -35,10 +35,9 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// deviceOf gives the firewall of the project home that is of this
-// kind.
+// deviceOf gives the firewall of this kind for the project home.
 func deviceOf(k kind) *device {
-	return &device{kind: k, project: "home", addr: seedbox}
+	return newDevice(k, providers.Settings{Project: "home", Addr: seedbox, Body: cty.EmptyObjectVal})
 }
 
 // The machine, and who own rules of it.
@@ -48,10 +47,10 @@ var (
 	other   = plan.Addr{Block: plan.BlockPortRange, Name: "other"}
 )
 
-// answer is what a machine of TestLabAnswers printed.
-func answer(t testing.TB, name string) []byte {
+// answer is what a machine printed, as a file has it.
+func answer(t testing.TB, path string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name+".answer"))
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

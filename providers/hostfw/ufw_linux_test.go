@@ -189,27 +189,3 @@ func (m suiteUFW) bench() *providertest.Bench {
 		Dump: func(*testing.T) string { return ufwDump(m.Host) },
 	}
 }
-
-// ufwRules are rules as people make them.
-const ufwRules = `ufw limit ssh/tcp
-ufw deny 7000:8000/tcp
-ufw allow in on lo to any port 99 proto udp
-ufw allow from 10.1.2.3
-ufw deny from 203.0.113.9 to any port 6881 proto udp comment "hi there"
-ufw route allow in on eth0 out on eth1 to 10.0.0.5 port 80 proto tcp
-ufw reject log 25/tcp
-ufw allow 53 comment 'a; "b" $(c)'
-ufw allow proto tcp from 10.0.0.0/255.255.0.255 to any port 80,443,8080:8090
-ufw allow proto tcp from any port 20 to any port 9
-ufw allow OpenSSH
-ufw allow out 9/udp
-ufw default deny outgoing
-ufw deny out 25/tcp
-ufw reject out 5000:5999/udp
-ufw allow out 5353/udp
-ufw allow out on eth0 to any port 80 proto tcp
-ufw allow out to 192.0.2.53 port 53
-ufw allow out OpenSSH
-ufw allow out 6969,1337/tcp comment 'btplan:home:machine.seedbox'
-ufw delete allow 6900/tcp
-ufw allow 6881:6889,6900/tcp`

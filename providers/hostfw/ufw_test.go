@@ -86,16 +86,16 @@ func TestUFWCommands(t *testing.T) {
 		bt:    {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881")},
 		other: {allow(t, plan.TCP, "9091", "192.168.1.0/24", "fd00::/8")},
 	}
-	golden(t, "ufw-create.sh", empty.change(before))
+	golden(t, "testdata/ufw-create.sh", empty.change(before))
 	const v4, v6 = "### tuple ### allow tcp 6881:6889 0.0.0.0/0 any 0.0.0.0/0 in comment=%x\n", "### tuple ### allow tcp 6881:6889 ::/0 any ::/0 in comment=%x\n"
 	mark := plan.Mark("home", bt)
 	full := homeUFW(t, true, fmt.Sprintf(v4, mark), fmt.Sprintf(v6, mark), "tcp 6881:6889 any "+mark+"\n")
-	golden(t, "ufw-widen.sh", full.change(owned{bt: {allow(t, plan.TCP, "6881-6999")}}))
-	golden(t, "ufw-pass.sh", full.change(owned{other: {allow(t, plan.TCP, "6881-6889")}}))
-	golden(t, "ufw-destroy.sh", full.change(nil))
-	golden(t, "ufw-undo.sh", full.undo(nil))
+	golden(t, "testdata/ufw-widen.sh", full.change(owned{bt: {allow(t, plan.TCP, "6881-6999")}}))
+	golden(t, "testdata/ufw-pass.sh", full.change(owned{other: {allow(t, plan.TCP, "6881-6889")}}))
+	golden(t, "testdata/ufw-destroy.sh", full.change(nil))
+	golden(t, "testdata/ufw-undo.sh", full.undo(nil))
 	half := homeUFW(t, true, fmt.Sprintf(v4, mark), "", "")
-	golden(t, "ufw-half.sh", half.change(half.ours()))
+	golden(t, "testdata/ufw-half.sh", half.change(half.ours()))
 	if got := full.change(full.ours()); strings.Contains(got, "ufw allow") || strings.Contains(got, "ufw prepend") || strings.Contains(got, "ufw delete") {
 		t.Errorf("what stays as it is costs commands: %s", got)
 	}

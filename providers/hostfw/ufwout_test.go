@@ -226,10 +226,10 @@ func TestUFWOutboundCommands(t *testing.T) {
 		seedbox: {out(t, plan.TCP, "80"), out(t, plan.TCP, "6969"), out(t, plan.UDP, "6969")},
 		bt:      {allow(t, plan.TCP, "6969")},
 	}
-	golden(t, "ufw-out-create.sh", strictUFW(t, "").last.change(want))
+	golden(t, "testdata/ufw-out-create.sh", strictUFW(t, "").last.change(want))
 	d := strictUFW(t, noteWayOut, ourWayOut, "allow tcp 443 ALL any ALL out")
-	golden(t, "ufw-out-destroy.sh", d.last.change(nil))
-	golden(t, "ufw-out-undo.sh", d.last.undo(want))
+	golden(t, "testdata/ufw-out-destroy.sh", d.last.change(nil))
+	golden(t, "testdata/ufw-out-undo.sh", d.last.undo(want))
 	if got := d.last.change(d.last.ours()); strings.Contains(got, "ufw allow") || strings.Contains(got, "ufw prepend") || strings.Contains(got, "ufw delete") {
 		t.Errorf("what stays as it is costs commands: %s", got)
 	}

@@ -89,18 +89,6 @@ func tamper(s *hostfake.WindowsState, mode, program string) {
 	}
 }
 
-// windowsMachine is a Windows of which another host is let in by SSH.
-type windowsMachine struct {
-	*hostfake.Windows
-	pair
-}
-
-func newWindows(t *testing.T) windowsMachine {
-	t.Helper()
-	w := hostfake.NewWindows(t)
-	return windowsMachine{w, newShell(t, w.Shell)}
-}
-
 // What somebody else does to our rules is drift, and mended.
 func TestLabWindowsDrift(t *testing.T) {
 	t.Parallel()
@@ -363,7 +351,7 @@ func TestLabICFProgramTaken(t *testing.T) {
 	if got := d.told(t, rule); !strings.Contains(got, `refused: The program has an entry already. The Windows firewall lets `+azureus+` in by the entry "Azureus (by hand)"`) {
 		t.Errorf("told: %s", got)
 	}
-	if err := d.apply(t, d.plan(t, owned{bt: {rule}})); !errors.Is(err, providers.ErrConflict) {
+	if err := d.carryOut(t, d.plan(t, owned{bt: {rule}})); !errors.Is(err, providers.ErrConflict) {
 		t.Errorf("got %v", err)
 	}
 	d.make(t)
@@ -403,7 +391,7 @@ func TestLabWindowsLimited(t *testing.T) {
 		modeAdvFirewall: "A specified value is not valid.",
 	} {
 		d := w.open(t, runner, windowsType(), "home", map[string]cty.Value{"mode": cty.StringVal(mode)})
-		if err := d.apply(t, d.plan(t, owned{bt: {rule}})); err == nil || !strings.Contains(err.Error(), says) {
+		if err := d.carryOut(t, d.plan(t, owned{bt: {rule}})); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want %q", mode, err, says)
 		}
 	}

@@ -50,7 +50,7 @@ func TestWindowsAnswers(t *testing.T) {
 		"icf-program":    {"icf", modeICF, azureus},
 		"icf-taken":      {"icf", modeICF, `C:\Y.exe`},
 	} {
-		s, err := windowsReaders[test.mode](&windows{project: "home", mode: test.mode, program: test.program}, answer(t, test.file))
+		s, err := windowsReaders[test.mode](&windows{project: "home", mode: test.mode, program: test.program}, answer(t, "testdata/"+test.file+".answer"))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -66,13 +66,13 @@ func TestWindowsAnswers(t *testing.T) {
 			fmt.Fprintf(&b, "block: %q %v, vague: %t\n", block.name, block.rules, block.vague)
 		}
 		fmt.Fprintf(&b, "drops what is sent: %t\n", s.dropsOutbound)
-		golden(t, name+".txt", b.String())
+		golden(t, "testdata/"+name+".txt", b.String())
 	}
 }
 
 // A machine whose answer is cut short is not one without rules.
 func TestNetSecurityCutShort(t *testing.T) {
-	whole := answer(t, "netsecurity")
+	whole := answer(t, "testdata/netsecurity.answer")
 	for n := range 20 {
 		cut := whole[:len(whole)*n/20]
 		if _, err := (&windows{project: "home"}).parseNetSecurity(cut); err == nil {
@@ -92,7 +92,7 @@ func TestNetSecurityCutShort(t *testing.T) {
 
 func FuzzWindowsAnswer(f *testing.F) {
 	for _, name := range []string{"netsecurity", "advfirewall", "advfirewall-de", "icf", "icf-vista"} {
-		f.Add(answer(f, name))
+		f.Add(answer(f, "testdata/"+name+".answer"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for mode, read := range windowsReaders {
