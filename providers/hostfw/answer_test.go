@@ -5,22 +5,32 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 )
+
+// testdataOf is where the files of a kind are, up to their names' beginning.
+func testdataOf(name string) string {
+	dir := name
+	if name == "nftables" || name == "iptables" {
+		dir = "packetfilter"
+	}
+	return dir + "/testdata/" + name
+}
 
 func TestAnswers(t *testing.T) {
 	for _, k := range kinds {
-		s, err := deviceOf(k).parse(answer(t, "testdata/"+k.name+".answer"))
+		s, err := hosttest.DeviceOf(k).Parse(hosttest.Answer(t, testdataOf(k.Name)+".answer"))
 		if err != nil {
-			t.Errorf("%s: %v", k.name, err)
+			t.Errorf("%s: %v", k.Name, err)
 			continue
 		}
-		golden(t, "testdata/"+k.name+".txt", inWords(s))
-		if err := s.check(s.ours()); err != nil && !strings.Contains(inWords(s), "drift") {
-			t.Errorf("%s: what it holds isn't what it holds: %v", k.name, err)
+		hosttest.Golden(t, testdataOf(k.Name)+".txt", hosttest.InWords(s))
+		if err := s.Check(s.Ours()); err != nil && !strings.Contains(hosttest.InWords(s), "drift") {
+			t.Errorf("%s: what it holds isn't what it holds: %v", k.Name, err)
 		}
-		detected, err := deviceOf(autoKind).parse(answer(t, "testdata/"+k.name+".answer"))
-		if err != nil || detected.String() != k.name {
-			t.Errorf("auto: got %v, %v, want %s", detected, err, k.name)
+		detected, err := hosttest.DeviceOf(autoKind).Parse(hosttest.Answer(t, testdataOf(k.Name)+".answer"))
+		if err != nil || detected.String() != k.Name {
+			t.Errorf("auto: got %v, %v, want %s", detected, err, k.Name)
 		}
 	}
 }
@@ -28,11 +38,11 @@ func TestAnswers(t *testing.T) {
 // A machine whose answer is cut short is not one without rules.
 func TestAnswerCutShort(t *testing.T) {
 	for _, k := range kinds {
-		whole := answer(t, "testdata/"+k.name+".answer")
+		whole := hosttest.Answer(t, testdataOf(k.Name)+".answer")
 		for n := range 20 {
 			cut := whole[:len(whole)*n/20]
-			if s, err := deviceOf(k).parse(cut); err == nil {
-				t.Errorf("%s, %d bytes of %d: no error, but %s", k.name, len(cut), len(whole), inWords(s))
+			if s, err := hosttest.DeviceOf(k).Parse(cut); err == nil {
+				t.Errorf("%s, %d bytes of %d: no error, but %s", k.Name, len(cut), len(whole), hosttest.InWords(s))
 			}
 		}
 	}
@@ -48,13 +58,13 @@ func TestDetect(t *testing.T) {
 		"ufw":                                 {"\x1eufw-conf\nENABLED=yes\n", ""},
 		"firewalld":                           {"\x1eufw-conf\nENABLED=no\n\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n\x1dpolicy a\na{sv} 0\n", ""},
 		"no ufw at all, and an old firewalld": {"\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n", "since 0.9"},
-		"nftables":                            {string(answer(t, "testdata/nftables.answer")), ""},
-		"iptables":                            {string(answer(t, "testdata/iptables.answer")), ""},
-		"a ufw that was turned on later":      {"\x1eufw-conf\nENABLED=yes\n" + string(answer(t, "testdata/nftables.answer")), "the rules of this project are in nftables, from before"},
+		"nftables":                            {string(hosttest.Answer(t, "packetfilter/testdata/nftables.answer")), ""},
+		"iptables":                            {string(hosttest.Answer(t, "packetfilter/testdata/iptables.answer")), ""},
+		"a ufw that was turned on later":      {"\x1eufw-conf\nENABLED=yes\n" + string(hosttest.Answer(t, "packetfilter/testdata/nftables.answer")), "the rules of this project are in nftables, from before"},
 		"firewalld in trouble":                {"\x1efirewalld\n\x1dstate now\ns \"FAILED\"\n", `its state is "s FAILED"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := deviceOf(autoKind).parse([]byte(test.answer + login))
+			s, err := hosttest.DeviceOf(autoKind).Parse([]byte(test.answer + login))
 			switch {
 			case test.want == "" && (err != nil || s.String() != name):
 				t.Errorf("got %v, %v", s, err)
@@ -69,26 +79,26 @@ func TestDetect(t *testing.T) {
 // they can change, and what they spell for that is a script.
 func FuzzAnswer(f *testing.F) {
 	for _, k := range kinds {
-		f.Add(answer(f, "testdata/"+k.name+".answer"))
+		f.Add(hosttest.Answer(f, testdataOf(k.Name)+".answer"))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, k := range kinds {
-			s, err := deviceOf(k).parse(data)
+			s, err := hosttest.DeviceOf(k).Parse(data)
 			if err != nil {
 				continue
 			}
-			for _, l := range s.rules {
+			for _, l := range s.Rules {
 				if err := l.Rule.Check(); err != nil {
-					t.Errorf("%s gives the rule %s: %v", k.name, l.Rule, err)
+					t.Errorf("%s gives the rule %s: %v", k.Name, l.Rule, err)
 				}
 			}
-			after := s.ours()
-			after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}] = []plan.Rule{allow(t, plan.TCP, "6881-6889")}
-			after[seedbox] = []plan.Rule{out(t, plan.TCP, "6969")}
-			_ = s.change(after) + s.undo(after)
-			rules := append(after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}], after[seedbox]...)
-			_ = s.overridden(rules)
-			_ = s.refuse(rules)
+			after := s.Ours()
+			after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}] = []plan.Rule{hosttest.Allow(t, plan.TCP, "6881-6889")}
+			after[hosttest.Seedbox] = []plan.Rule{hosttest.Out(t, plan.TCP, "6969")}
+			_ = s.Change(after) + s.Undo(after)
+			rules := append(after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}], after[hosttest.Seedbox]...)
+			_ = s.Overridden(rules)
+			_ = s.Refuse(rules)
 		}
 	})
 }

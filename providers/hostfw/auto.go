@@ -7,6 +7,10 @@ import (
 
 	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/firewalld"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/packetfilter"
+	"github.com/btplan/btplan/providers/hostfw/ufw"
 )
 
 // autoName is the type that takes whatever firewall is active.
@@ -14,47 +18,47 @@ const autoName = "auto"
 
 // autoKinds are those among which auto looks on a Linux, those first that write
 // other people's rules for them. Of nftables and iptables it takes what is there.
-var autoKinds = []kind{anotherSystem, ufwKind, firewalldKind, anyFilter}
+var autoKinds = []host.Kind{anotherSystem, ufw.Kind, firewalld.Kind, packetfilter.Any}
 
 // autoKind is the one of autoKinds that is active.
-var autoKind = kind{
-	name: autoName,
-	script: func(project string, whole bool) string {
+var autoKind = host.Kind{
+	Name: autoName,
+	Script: func(project string, whole bool) string {
 		var b strings.Builder
 		for _, k := range autoKinds {
-			b.WriteString(k.script(project, whole))
+			b.WriteString(k.Script(project, whole))
 		}
 		return b.String()
 	},
-	read: detect,
+	Read: detect,
 }
 
 // detect finds the firewall that is active. One that writes the rules of
 // nftables or iptables for people wins over those rules, and one that is
 // installed but not active is no firewall.
-func detect(project string, p script.Printed) (*holding, error) {
-	var found *holding
+func detect(project string, p script.Printed) (*host.Holding, error) {
+	var found *host.Holding
 	var idle []string
 	for _, k := range autoKinds {
-		h, err := k.read(project, p)
+		h, err := k.Read(project, p)
 		switch {
 		case err != nil && found == nil:
-			return nil, fmt.Errorf("%s is there, but: %w", k.name, err)
+			return nil, fmt.Errorf("%s is there, but: %w", k.Name, err)
 		case err != nil || h == nil:
-		case h.active && found == nil:
+		case h.Active && found == nil:
 			found = h
 		// Rules of ours stay where they are: to make them a second time
 		// elsewhere would leave these behind.
-		case len(h.ours()) > 0 && h.active:
+		case len(h.Ours()) > 0 && h.Active:
 			return nil, fmt.Errorf("%s is active on the machine, but the rules of this project are in %s, from before. Write firewall %q in the machine's block and run btplan destroy, then write firewall \"auto\" again", found, h, h.String())
-		case len(h.ours()) > 0:
-			return nil, fmt.Errorf("%s holds rules of this project, but is not active, and firewall \"auto\" takes an active one. Turn it on again, or write firewall %q in the machine's block and run btplan destroy", h.filter, h.String())
+		case len(h.Ours()) > 0:
+			return nil, fmt.Errorf("%s holds rules of this project, but is not active, and firewall \"auto\" takes an active one. Turn it on again, or write firewall %q in the machine's block and run btplan destroy", h.Filter, h.String())
 		default:
 			idle = append(idle, h.String()+" is there, but not active")
 		}
 	}
 	if found != nil {
-		found.found = found.String()
+		found.Found = found.String()
 		return found, nil
 	}
 	if len(idle) > 0 {

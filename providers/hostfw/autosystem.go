@@ -11,6 +11,9 @@ import (
 	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/macos"
+	"github.com/btplan/btplan/providers/hostfw/windows"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -18,7 +21,7 @@ import (
 // Linux, and what is asked of that one is asked at no further cost; that it is
 // another system shows in the answer.
 type auto struct {
-	*device
+	*host.Device
 	settings providers.Settings
 	// elsewhere is the firewall of another system; nil: it is none, or nobody
 	// knows yet.
@@ -41,11 +44,11 @@ type otherSystem string
 func (s otherSystem) Error() string { return string(s) }
 
 func autoType() providers.Type {
-	t := typeOf(autoKind)
+	t := host.TypeOf(autoKind)
 	t.Open = func(s providers.Settings) (providers.Device, error) {
-		a := &auto{device: newDevice(autoKind, s), settings: s}
+		a := &auto{Device: host.NewDevice(autoKind, s), settings: s}
 		if s.Local {
-			return a, a.move(map[string]otherSystem{"windows": windowsName, "darwin": macosName}[runtime.GOOS])
+			return a, a.move(map[string]otherSystem{"windows": windows.Name, "darwin": macos.Name}[runtime.GOOS])
 		}
 		return a, nil
 	}
@@ -56,10 +59,10 @@ func autoType() providers.Type {
 func (a *auto) move(to otherSystem) (err error) {
 	var t providers.Type
 	switch to {
-	case macosName:
-		t = macosType()
-	case windowsName:
-		t = windowsType()
+	case macos.Name:
+		t = macos.Type()
+	case windows.Name:
+		t = windows.Type()
 	default:
 		return nil
 	}
@@ -81,13 +84,13 @@ func (a *auto) there() anyFirewall {
 	if a.elsewhere != nil {
 		return a.elsewhere
 	}
-	return a.device
+	return a.Device
 }
 
 // Read finds out what the machine is, and reads its firewall.
 func (a *auto) Read(ctx context.Context) (*providers.Reading, error) {
 	if a.elsewhere == nil {
-		r, err := a.device.Read(ctx)
+		r, err := a.Device.Read(ctx)
 		if err == nil {
 			return r, nil
 		}
@@ -100,7 +103,7 @@ func (a *auto) Read(ctx context.Context) (*providers.Reading, error) {
 	}
 	r, err := a.elsewhere.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the machine is %s: %w", map[string]string{windowsName: "a Windows", macosName: "a Mac"}[string(a.system)], err)
+		return nil, fmt.Errorf("the machine is %s: %w", map[string]string{windows.Name: "a Windows", macos.Name: "a Mac"}[string(a.system)], err)
 	}
 	r.Found = string(a.system)
 	return r, nil
@@ -122,7 +125,7 @@ func (a *auto) otherSystem(ctx context.Context, err error) otherSystem {
 	if err != nil || !bytes.Contains(says, []byte("Microsoft Windows")) {
 		return ""
 	}
-	return windowsName
+	return windows.Name
 }
 
 // ReadBack gives what was seen by the latest Read or successful Apply.
@@ -148,12 +151,12 @@ func (a *auto) Advise(changes []plan.Change) []providers.Problem { return a.ther
 // anotherSystem is no firewall: it ends the script for Linux on machines that
 // are not for it, a Mac, and the Unix that some SSH servers for Windows come with.
 // It starts no program to tell them.
-var anotherSystem = kind{
-	name: "another system",
-	script: func(string, bool) string {
+var anotherSystem = host.Kind{
+	Name: "another system",
+	Script: func(string, bool) string {
 		return `system=
-if command -v sw_vers >/dev/null && command -v pfctl >/dev/null; then system=` + macosName + `; fi
-[ "${OS:-}" != Windows_NT ] || system=` + windowsName + `
+if command -v sw_vers >/dev/null && command -v pfctl >/dev/null; then system=` + macos.Name + `; fi
+[ "${OS:-}" != Windows_NT ] || system=` + windows.Name + `
 if [ "$system" ]; then
 	section system
 	echo "$system"
@@ -162,9 +165,9 @@ if [ "$system" ]; then
 fi
 `
 	},
-	read: func(_ string, p script.Printed) (*holding, error) {
+	Read: func(_ string, p script.Printed) (*host.Holding, error) {
 		switch s := otherSystem(bytes.TrimSpace(p["system"])); s {
-		case macosName, windowsName:
+		case macos.Name, windows.Name:
 			return nil, s
 		}
 		return nil, nil

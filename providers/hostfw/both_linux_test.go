@@ -9,6 +9,8 @@ import (
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 	"github.com/btplan/btplan/providers/linuxgw"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -23,42 +25,42 @@ func TestLabGatewayToo(t *testing.T) {
 		t.Run(typ, func(t *testing.T) {
 			t.Parallel()
 			lab.Need(t, "iptables-nft", "ip6tables-nft")
-			p := newPair(t)
-			p.machine.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
-			p.machine.Sh(firewall)
-			p.machine.Listen("tcp", 6881)
-			before := filterDump(p.machine)
-			gateway := openGateway(t, p.machine, typ)
-			d := openInside(t, p.machine, kindNamed(typ), "home")
+			p := hosttest.NewPair(t)
+			p.Machine.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
+			p.Machine.Sh(firewall)
+			p.Machine.Listen("tcp", 6881)
+			before := filterDump(p.Machine)
+			gateway := openGateway(t, p.Machine, typ)
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(typ), "home")
 			both := func(machine, gatewayToo bool) {
 				t.Helper()
 				if left := gateway(gatewayToo, false); left > 0 {
 					t.Errorf("the gateway has %d changes to make", left)
 				}
-				want := owned{}
+				want := host.Owned{}
 				if machine {
-					want[bt] = []plan.Rule{allow(t, plan.TCP, "6881")}
+					want[hosttest.BT] = []plan.Rule{hosttest.Allow(t, plan.TCP, "6881")}
 				}
-				if left := d.plan(t, want).Pending(); len(left) > 0 {
+				if left := d.Plan(t, want).Pending(); len(left) > 0 {
 					t.Errorf("there is something to do: %+v", left)
 				}
-				p.passes(t, "tcp", 6881, machine)
+				p.Passes(t, "tcp", 6881, machine)
 			}
-			d.make(t, allow(t, plan.TCP, "6881"))
+			d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
 			gateway(true, true)
 			both(true, true)
-			p.machine.Sh("sh /etc/btplan/home.sh; sh /etc/btplan/home.host.sh")
+			p.Machine.Sh("sh /etc/btplan/home.sh; sh /etc/btplan/home.host.sh")
 			both(true, true)
-			d.make(t)
+			d.Make(t)
 			both(false, true)
-			d.make(t, allow(t, plan.TCP, "6881"))
+			d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
 			gateway(false, true)
 			both(true, false)
-			d.make(t)
-			if after := filterDump(p.machine); after != before {
+			d.Make(t)
+			if after := filterDump(p.Machine); after != before {
 				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 			}
-			if got := p.machine.ReadFile("/etc/rc.local"); got != "#!/bin/sh\nexit 0\n" {
+			if got := p.Machine.ReadFile("/etc/rc.local"); got != "#!/bin/sh\nexit 0\n" {
 				t.Errorf("left in rc.local: %s", got)
 			}
 		})
@@ -91,7 +93,7 @@ func openGateway(t *testing.T, host *lab.Host, backend string) func(forwards, ap
 			var wanted []plan.Wanted
 			if forwards {
 				r := plan.Rule{Kind: plan.Forward, Protocol: plan.TCP, Ports: plan.PortRange{First: 7000, Last: 7009}, To: netip.MustParseAddrPort("192.0.2.99:7000")}
-				wanted = append(wanted, plan.Wanted{Rule: r, Device: addr, Owner: bt})
+				wanted = append(wanted, plan.Wanted{Rule: r, Device: addr, Owner: hosttest.BT})
 			}
 			p, _ := plan.Diff(wanted, reading.Rules)
 			var changes []plan.Change

@@ -6,6 +6,8 @@ import (
 
 	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 )
 
 // Who has shut the very ports has done so on purpose; a broader rule, or one
@@ -28,10 +30,10 @@ func TestLabPacketFilterDenials(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t)
-			p.machine.Sh(test.firewall + test.rule)
-			d := openInside(t, p.machine, kindNamed(test.typ), "home")
-			got := d.warned(t, owned{bt: {allow(t, plan.TCP, "6881-6889")}})
+			p := hosttest.NewPair(t)
+			p.Machine.Sh(test.firewall + test.rule)
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(test.typ), "home")
+			got := d.Warned(t, host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "6881-6889")}})
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -39,9 +41,9 @@ func TestLabPacketFilterDenials(t *testing.T) {
 				return
 			}
 			// An overridden rule is really overridden.
-			p.machine.Listen("tcp", 6885)
-			d.make(t, allow(t, plan.TCP, "6881-6889"))
-			p.passes(t, "tcp", 6885, true)
+			p.Machine.Listen("tcp", 6885)
+			d.Make(t, hosttest.Allow(t, plan.TCP, "6881-6889"))
+			p.Passes(t, "tcp", 6885, true)
 		})
 	}
 }
@@ -57,7 +59,7 @@ func TestLabPacketFilterDrift(t *testing.T) {
 	)
 	for name, test := range map[string]struct{ firewall, typ, script, why string }{
 		"an element goes":      {nftDrop, viaNft, `nft 'delete element inet btplanhost_home in { udp . 6881 }'`, "changed on the machine"},
-		"an element comes":     {nftDrop, viaNft, `nft 'add element inet btplanhost_home in { tcp . 7000 comment "` + plan.Mark("home", bt) + `:00000000" }'`, "changed on the machine"},
+		"an element comes":     {nftDrop, viaNft, `nft 'add element inet btplanhost_home in { tcp . 7000 comment "` + plan.Mark("home", hosttest.BT) + `:00000000" }'`, "changed on the machine"},
 		"the hook goes":        {nftDrop, viaNft, noHooks, "btplan's rule in it is missing or too far down"},
 		"the hook is too late": {nftDrop, viaNft, "nft insert rule inet filter input tcp dport 1-65535 drop", "btplan's rule in it is missing or too far down"},
 		"a chain goes":         {nftDrop, viaNft, "nft 'flush chain inet btplanhost_home input; delete chain inet btplanhost_home input'", "is missing or was changed"},
@@ -72,14 +74,14 @@ func TestLabPacketFilterDrift(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t)
-			p.machine.Sh(test.firewall)
-			p.machine.Listen("tcp", 6885)
-			d := openInside(t, p.machine, kindNamed(test.typ), "home")
-			want := owned{bt: {allow(t, plan.TCP, "6881-6889"), allow(t, plan.UDP, "6881")}}
-			d.makeAll(t, want)
-			p.machine.Sh(test.script)
-			pending := d.plan(t, want).Pending()
+			p := hosttest.NewPair(t)
+			p.Machine.Sh(test.firewall)
+			p.Machine.Listen("tcp", 6885)
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(test.typ), "home")
+			want := host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "6881-6889"), hosttest.Allow(t, plan.UDP, "6881")}}
+			d.MakeAll(t, want)
+			p.Machine.Sh(test.script)
+			pending := d.Plan(t, want).Pending()
 			drift := ""
 			for _, r := range pending {
 				for _, c := range r.Changes {
@@ -89,8 +91,8 @@ func TestLabPacketFilterDrift(t *testing.T) {
 			if len(pending) == 0 || !strings.Contains(drift, test.why) {
 				t.Errorf("want drift because %q, got %+v", test.why, pending)
 			}
-			d.makeAll(t, want)
-			p.passes(t, "tcp", 6885, true)
+			d.MakeAll(t, want)
+			p.Passes(t, "tcp", 6885, true)
 		})
 	}
 }
@@ -99,21 +101,21 @@ func TestLabPacketFilterDrift(t *testing.T) {
 func TestLabPacketFilterOpen(t *testing.T) {
 	t.Parallel()
 	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
-	p := newPair(t)
-	if got := openInside(t, p.machine, autoKind, "home").plan(t, nil); len(got.Pending()) > 0 {
+	p := hosttest.NewPair(t)
+	if got := hosttest.OpenInside(t, p.Machine, autoKind, "home").Plan(t, nil); len(got.Pending()) > 0 {
 		t.Error(got)
 	}
-	if now := p.machine.Sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
+	if now := p.Machine.Sh("cat /proc/net/ip_tables_names /proc/net/ip6_tables_names; nft list ruleset; ls /run | grep btplan || true"); now != "" {
 		t.Errorf("reading has made\n%s", now)
 	}
-	p.machine.Sh("nft 'add table inet filter; add chain inet filter input { type filter hook input priority 0; }'")
-	before := p.machine.Sh("nft list table inet filter")
-	d := openInside(t, p.machine, autoKind, "home")
-	d.make(t, allow(t, plan.TCP, "6881"))
+	p.Machine.Sh("nft 'add table inet filter; add chain inet filter input { type filter hook input priority 0; }'")
+	before := p.Machine.Sh("nft list table inet filter")
+	d := hosttest.OpenInside(t, p.Machine, autoKind, "home")
+	d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
 	if found := d.ReadBack().Found; found != "nftables" {
 		t.Errorf("auto found %q", found)
 	}
-	if now := p.machine.Sh("nft list table inet filter"); now != before {
+	if now := p.Machine.Sh("nft list table inet filter"); now != before {
 		t.Errorf("the chain was changed:\n%s", now)
 	}
 }
@@ -140,10 +142,10 @@ END
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPair(t)
-			p.machine.Sh(test.firewall)
+			p := hosttest.NewPair(t)
+			p.Machine.Sh(test.firewall)
 			for _, protocol := range []string{"tcp", "udp"} {
-				p.other.Listen(protocol, 6969, 6970)
+				p.Other.Listen(protocol, 6969, 6970)
 			}
 			getsOut := func(port string, want bool) {
 				t.Helper()
@@ -152,17 +154,17 @@ END
 					wait = lab.Patient
 				}
 				for _, protocol := range []string{"tcp", "udp"} {
-					for _, addr := range []string{otherAddr, "[" + otherAddr6 + "]"} {
-						if _, err := p.machine.Probe(protocol, addr+":"+port, wait); (err == nil) != want {
+					for _, addr := range []string{hosttest.OtherAddr, "[" + hosttest.OtherAddr6 + "]"} {
+						if _, err := p.Machine.Probe(protocol, addr+":"+port, wait); (err == nil) != want {
 							t.Errorf("%s to %s:%s: %v, want it to pass: %t", protocol, addr, port, err, want)
 						}
 					}
 				}
 			}
 			getsOut("6969", false)
-			d := openInside(t, p.machine, kindNamed(test.typ), "home")
-			before := filterDump(p.machine)
-			d.makeAll(t, owned{seedbox: {
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(test.typ), "home")
+			before := filterDump(p.Machine)
+			d.MakeAll(t, host.Owned{hosttest.Seedbox: {
 				{Kind: plan.Outbound, Protocol: plan.TCP, Ports: plan.PortRange{First: 6969, Last: 6969}},
 				{Kind: plan.Outbound, Protocol: plan.UDP, Ports: plan.PortRange{First: 6969, Last: 6969}},
 			}})
@@ -171,9 +173,9 @@ END
 			}
 			getsOut("6969", true)
 			getsOut("6970", false)
-			d.make(t)
+			d.Make(t)
 			getsOut("6969", false)
-			if after := filterDump(p.machine); after != before {
+			if after := filterDump(p.Machine); after != before {
 				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 			}
 		})
@@ -184,46 +186,46 @@ END
 // the manager of its own rules has loaded them anew.
 func TestLabPacketFilterBoot(t *testing.T) {
 	t.Parallel()
-	p := newPair(t)
-	p.machine.ServeSystemd()
-	p.machine.Sh(nftDrop + "systemctl enable nftables.service; systemctl start nftables.service")
-	units := func() string { return p.machine.Sh("cd /etc/systemd/system; find . | sort") }
+	p := hosttest.NewPair(t)
+	p.Machine.ServeSystemd()
+	p.Machine.Sh(nftDrop + "systemctl enable nftables.service; systemctl start nftables.service")
+	units := func() string { return p.Machine.Sh("cd /etc/systemd/system; find . | sort") }
 	before := units()
-	p.machine.Listen("tcp", 6881, 6882)
-	d := openInside(t, p.machine, autoKind, "home")
-	d.make(t, allow(t, plan.TCP, "6881"))
-	if err := p.machine.VerifyUnit("/etc/systemd/system/btplan-home.host.service"); err != nil {
+	p.Machine.Listen("tcp", 6881, 6882)
+	d := hosttest.OpenInside(t, p.Machine, autoKind, "home")
+	d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
+	if err := p.Machine.VerifyUnit("/etc/systemd/system/btplan-home.host.service"); err != nil {
 		t.Error(err)
 	}
 	for _, again := range []func(){
 		func() {},
-		func() { p.machine.Sh("systemctl restart nftables.service") },
-		func() { p.machine.Sh("systemctl reload nftables.service") },
+		func() { p.Machine.Sh("systemctl restart nftables.service") },
+		func() { p.Machine.Sh("systemctl reload nftables.service") },
 		func() {
-			p.machine.Restart("systemctl default")
-			p.machine.Listen("tcp", 6881, 6882)
+			p.Machine.Restart("systemctl default")
+			p.Machine.Listen("tcp", 6881, 6882)
 		},
 	} {
 		again()
-		p.passes(t, "tcp", 6881, true)
-		p.passes(t, "tcp", 6882, false)
-		if left := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending(); len(left) > 0 {
+		p.Passes(t, "tcp", 6881, true)
+		p.Passes(t, "tcp", 6882, false)
+		if left := d.Plan(t, host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "6881")}}).Pending(); len(left) > 0 {
 			t.Errorf("there is something to do: %+v", left)
 		}
 	}
-	p.machine.Sh("systemctl disable btplan-home.host.service")
-	if left := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending(); len(left) != 1 || left[0].Changes[0].Because != unsaved {
+	p.Machine.Sh("systemctl disable btplan-home.host.service")
+	if left := d.Plan(t, host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "6881")}}).Pending(); len(left) != 1 || left[0].Changes[0].Because != host.Unsaved {
 		t.Errorf("got %+v", left)
 	}
-	d.make(t, allow(t, plan.TCP, "6881"))
+	d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
 	// Rules that are flushed come back at the next boot, wanted or not.
-	p.machine.Sh("nft delete table inet btplanhost_home")
-	d.plan(t, nil)
+	p.Machine.Sh("nft delete table inet btplanhost_home")
+	d.Plan(t, nil)
 	if problems := d.ReadBack().Problems; len(problems) != 1 || problems[0].Summary != "Rules that are gone come back at the next boot" {
 		t.Errorf("the rules were flushed, and what is said is %+v", problems)
 	}
-	d.make(t, allow(t, plan.TCP, "6881"))
-	d.destroy(t)
+	d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
+	d.Destroy(t)
 	if after := units(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 	}

@@ -9,37 +9,39 @@ import (
 
 	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 )
 
 // A change that fails half way leaves nothing of it behind.
 func TestLabHalfway(t *testing.T) {
 	for name, test := range map[string]struct {
-		new     func(*testing.T) pair
+		new     func(*testing.T) hosttest.Pair
 		program string // which fails where its arguments are like this
 		fails   string
 		dump    func(*lab.Host) string
 	}{
-		"ufw":                   {newUFW, "ufw", "delete*", ufwDump},
-		"firewalld":             {newFirewalld, "busctl", "*setPolicySettings*", firewalldDump},
+		"ufw":                   {hosttest.NewUFW, "ufw", "delete*", hosttest.UFWDump},
+		"firewalld":             {hosttest.NewFirewalld, "busctl", "*setPolicySettings*", hosttest.FirewalldDump},
 		"iptables":              {newPacketFilter(iptablesDrop("legacy")), "ip6tables-legacy-restore", "*", filterDump},
-		"firewalld at a reload": {newFirewalld, "busctl", "*restored*", firewalldDump},
+		"firewalld at a reload": {hosttest.NewFirewalld, "busctl", "*restored*", hosttest.FirewalldDump},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := test.new(t)
-			d := openInside(t, p.machine, kindNamed(strings.Fields(name)[0]), "home")
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(strings.Fields(name)[0]), "home")
 			if strings.Contains(name, "reload") {
 				// Its settings can't be put back after the reload.
-				p.machine.Sh("firewall-cmd --add-rich-rule='rule family=ipv4 source address=203.0.113.9 log prefix=restored drop'")
+				p.Machine.Sh("firewall-cmd --add-rich-rule='rule family=ipv4 source address=203.0.113.9 log prefix=restored drop'")
 			} else {
-				d.make(t, allow(t, plan.TCP, "6881-6889"))
+				d.Make(t, hosttest.Allow(t, plan.TCP, "6881-6889"))
 			}
-			before := test.dump(p.machine)
+			before := test.dump(p.Machine)
 
 			bin := t.TempDir()
 			if err := os.Chmod(filepath.Dir(bin), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			path, err := p.machine.Try("which", test.program)
+			path, err := p.Machine.Try("which", test.program)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,14 +51,14 @@ func TestLabHalfway(t *testing.T) {
 			}
 			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 			var changes []plan.Change
-			for _, r := range d.plan(t, owned{bt: {allow(t, plan.TCP, "7001"), allow(t, plan.UDP, "6881")}}).Pending() {
+			for _, r := range d.Plan(t, host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "7001"), hosttest.Allow(t, plan.UDP, "6881")}}).Pending() {
 				changes = append(changes, r.Changes...)
 			}
 			err = d.Apply(context.Background(), changes, func(plan.Change, error) {})
 			if err == nil || !strings.Contains(err.Error(), "it does not work") {
 				t.Errorf("got %v", err)
 			}
-			if after := test.dump(p.machine); after != before {
+			if after := test.dump(p.Machine); after != before {
 				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
 			}
 		})

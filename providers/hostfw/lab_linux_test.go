@@ -8,49 +8,52 @@ import (
 	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
+	"github.com/btplan/btplan/providers/hostfw/macos"
 )
 
 func TestMain(m *testing.M) {
-	launchDaemons = "/var/lib/LaunchDaemons" // where a host of the lab can write
+	macos.LaunchDaemons = hosttest.LaunchDaemons
 	lab.Main(m)
 }
 
 // kindNamed is the kind of firewall of this name.
-func kindNamed(name string) kind {
-	all := append([]kind{autoKind}, kinds...)
-	return all[slices.IndexFunc(all, func(k kind) bool { return k.name == name })]
+func kindNamed(name string) host.Kind {
+	all := append([]host.Kind{autoKind}, kinds...)
+	return all[slices.IndexFunc(all, func(k host.Kind) bool { return k.Name == name })]
 }
 
 // TestLabAnswers reads machines with all kinds of rules. With -update, what they
 // print is recorded for the tests that need no lab.
 func TestLabAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
-		new    func(*testing.T) pair
+		new    func(*testing.T) hosttest.Pair
 		script string
 	}{
-		"ufw":       {newUFW, ufwRules},
-		"firewalld": {newFirewalld, firewalldRules},
+		"ufw":       {hosttest.NewUFW, ufwRules},
+		"firewalld": {hosttest.NewFirewalld, firewalldRules},
 		"nftables":  {newPacketFilter(nftDrop + outputDrop), nftRules},
 		"iptables":  {newPacketFilter(iptablesDrop("legacy")), iptablesRules},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := test.new(t)
-			openInside(t, p.machine, kindNamed(name), "cabin").makeAll(t, owned{other: {allow(t, plan.UDP, "7000-7001")}})
-			d := openInside(t, p.machine, kindNamed(name), "home")
-			d.makeAll(t, owned{
-				bt:    {allow(t, plan.TCP, "6881-6889"), allow(t, plan.TCP, "6900"), allow(t, plan.UDP, "1", "203.0.113.7/32", "2001:db8::/32")},
-				other: {allow(t, plan.TCP, "7777", "0.0.0.0/0", "2001:db8::/32")},
+			hosttest.OpenInside(t, p.Machine, kindNamed(name), "cabin").MakeAll(t, host.Owned{hosttest.Other: {hosttest.Allow(t, plan.UDP, "7000-7001")}})
+			d := hosttest.OpenInside(t, p.Machine, kindNamed(name), "home")
+			d.MakeAll(t, host.Owned{
+				hosttest.BT:    {hosttest.Allow(t, plan.TCP, "6881-6889"), hosttest.Allow(t, plan.TCP, "6900"), hosttest.Allow(t, plan.UDP, "1", "203.0.113.7/32", "2001:db8::/32")},
+				hosttest.Other: {hosttest.Allow(t, plan.TCP, "7777", "0.0.0.0/0", "2001:db8::/32")},
 			})
-			p.machine.Sh(test.script)
-			out := p.machine.Run("sh", "-c", script.Head+script.SectionHead+d.sections(false))
-			s, err := d.parse([]byte(out))
+			p.Machine.Sh(test.script)
+			out := p.Machine.Run("sh", "-c", script.Head+script.SectionHead+d.Sections(false))
+			s, err := d.Parse([]byte(out))
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "testdata/"+name+".txt", inWords(s))
-			if *update {
-				golden(t, "testdata/"+name+".answer", out)
+			hosttest.Golden(t, testdataOf(name)+".txt", hosttest.InWords(s))
+			if *hosttest.Update {
+				hosttest.Golden(t, testdataOf(name)+".answer", out)
 			}
 		})
 	}
@@ -60,10 +63,10 @@ func TestLabAnswers(t *testing.T) {
 func TestLabNotRoot(t *testing.T) {
 	t.Parallel()
 	lab.Need(t, "ufw", "firewall-cmd", "setpriv")
-	p := newPair(t)
+	p := hosttest.NewPair(t)
 	for _, name := range []string{"ufw", "firewalld", autoName} {
-		read := script.Head + script.SectionHead + script.SharedLock + openInside(t, p.machine, kindNamed(name), "home").sections(false)
-		_, err := p.machine.Try("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", read)
+		read := script.Head + script.SectionHead + script.SharedLock + hosttest.OpenInside(t, p.Machine, kindNamed(name), "home").Sections(false)
+		_, err := p.Machine.Try("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", read)
 		if err == nil || !strings.Contains(err.Error(), "Permission denied") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -93,3 +96,13 @@ ufw allow out OpenSSH
 ufw allow out 6969,1337/tcp comment 'btplan:home:machine.seedbox'
 ufw delete allow 6900/tcp
 ufw allow 6881:6889,6900/tcp`
+
+// firewalldRules are rules as people make them.
+const firewalldRules = `firewall-cmd --add-port=8080/tcp --add-port=5000-5010/udp
+firewall-cmd --zone=home --add-source=203.0.113.128/25
+firewall-cmd --zone=home --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" port port="9091" protocol="tcp" log prefix="it is $(c)" accept'
+firewall-cmd --zone=home --add-rich-rule='rule family="ipv4" source address="10.0.0.0/8" port port="9092" protocol="tcp" accept'
+firewall-cmd --zone=work --add-port=1234/tcp
+firewall-cmd --add-rich-rule='rule priority="-5" family="ipv6" source NOT address="2001:db8::1" reject type="icmp6-port-unreachable"'
+firewall-cmd --add-rich-rule='rule service name="ftp" limit value="2/m" accept'
+firewall-cmd --policy btplan-home --remove-rich-rule='rule port port="6900" protocol="tcp" accept'`

@@ -10,6 +10,8 @@ import (
 	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 	"github.com/btplan/btplan/providers/providertest"
 )
 
@@ -122,12 +124,12 @@ var (
 
 // newPacketFilter gives what makes a machine with such a firewall, which has no
 // way to run our script at boot.
-func newPacketFilter(firewall string) func(*testing.T) pair {
-	return func(t *testing.T) pair {
+func newPacketFilter(firewall string) func(*testing.T) hosttest.Pair {
+	return func(t *testing.T) hosttest.Pair {
 		t.Helper()
 		lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
-		p := newPair(t)
-		p.machine.Sh(firewall)
+		p := hosttest.NewPair(t)
+		p.Machine.Sh(firewall)
 		return p
 	}
 }
@@ -196,10 +198,10 @@ func TestLabPacketFilters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
-			p := newPair(t)
-			p.machine.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
-			p.machine.Sh(row.firewall)
-			matrix{kind: kindNamed(row.typ), reload: row.reload, dump: filterDump}.run(t, p)
+			p := hosttest.NewPair(t)
+			p.Machine.WriteFile("/etc/rc.local", "#!/bin/sh\nexit 0\n", 0o755)
+			p.Machine.Sh(row.firewall)
+			hosttest.Matrix{Kind: kindNamed(row.typ), Reload: row.reload, Dump: filterDump}.Run(t, p)
 		})
 	}
 }
@@ -212,8 +214,8 @@ func TestLabNftablesSuite(t *testing.T) {
 			chain = "strict output"
 		}
 		return fmt.Sprintf("nft add rule inet %s %s dport %s accept", chain, r.Protocol, r.Ports)
-	}, func(t *testing.T, p pair) {
-		own, err := nft.Parse([]byte(p.machine.Sh("nft -j list table inet btplanhost_home")))
+	}, func(t *testing.T, p hosttest.Pair) {
+		own, err := nft.Parse([]byte(p.Machine.Sh("nft -j list table inet btplanhost_home")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +224,7 @@ func TestLabNftablesSuite(t *testing.T) {
 		if err != nil || len(elements) == 0 {
 			t.Fatalf("no element to take away: %v", err)
 		}
-		p.machine.Run("nft", "delete", "element", "inet", "btplanhost_home", "in", fmt.Sprintf("{ %s . %s }", elements[0].Key[0], elements[0].Key[1]))
+		p.Machine.Run("nft", "delete", "element", "inet", "btplanhost_home", "in", fmt.Sprintf("{ %s . %s }", elements[0].Key[0], elements[0].Key[1]))
 	})
 }
 
@@ -235,9 +237,9 @@ func TestLabIptablesSuite(t *testing.T) {
 				if r.Kind == plan.Outbound {
 					chain = "OUTPUT"
 				}
-				return fmt.Sprintf("iptables-%s -I %s -p %s --dport %s -j ACCEPT", variant, chain, r.Protocol, spelledPorts(r.Ports))
-			}, func(_ *testing.T, p pair) {
-				p.machine.Run("iptables-"+variant, "-D", "BTPLANHOST-IN-home", "1")
+				return fmt.Sprintf("iptables-%s -I %s -p %s --dport %s -j ACCEPT", variant, chain, r.Protocol, host.SpelledPorts(r.Ports))
+			}, func(_ *testing.T, p hosttest.Pair) {
+				p.Machine.Run("iptables-"+variant, "-D", "BTPLANHOST-IN-home", "1")
 			})
 		})
 	}
@@ -245,23 +247,23 @@ func TestLabIptablesSuite(t *testing.T) {
 
 // packetFilterSuite runs the conformance suite on a machine with such a
 // firewall. accept spells a rule as people make one.
-func packetFilterSuite(t *testing.T, typ, firewall string, accept func(plan.Rule) string, tamper func(*testing.T, pair)) {
+func packetFilterSuite(t *testing.T, typ, firewall string, accept func(plan.Rule) string, tamper func(*testing.T, hosttest.Pair)) {
 	t.Helper()
 	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
-	p := newPair(t)
+	p := hosttest.NewPair(t)
 	providertest.Run(t, providertest.Suite{
 		Kind:     plan.Allow,
 		Outbound: true,
 		New: func(*testing.T) *providertest.Bench {
-			p.machine.Sh(noRules + firewall)
+			p.Machine.Sh(noRules + firewall)
 			return &providertest.Bench{
-				Addr: seedbox,
+				Addr: hosttest.Seedbox,
 				Open: func(t *testing.T, project string) providers.Device {
-					return openInside(t, p.machine, kindNamed(typ), project)
+					return hosttest.OpenInside(t, p.Machine, kindNamed(typ), project)
 				},
-				AddForeign: func(_ *testing.T, r plan.Rule) { p.machine.Sh(accept(r)) },
+				AddForeign: func(_ *testing.T, r plan.Rule) { p.Machine.Sh(accept(r)) },
 				Tamper:     func(t *testing.T) { tamper(t, p) },
-				Dump:       func(*testing.T) string { return filterDump(p.machine) },
+				Dump:       func(*testing.T) string { return filterDump(p.Machine) },
 			}
 		},
 	})

@@ -9,6 +9,8 @@ import (
 	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
 )
 
 // tellingLegacy has the programs of iptables-legacy make a file when they have
@@ -40,29 +42,29 @@ func TestLabRevert(t *testing.T) {
 		"nftables":        {"nftables", runs(nftDrop), rules("btplanhost_home"), filterDump},
 		"iptables-nft":    {"iptables", runs(iptablesDrop("nft")), rules("BTPLANHOST-IN-home"), filterDump},
 		"iptables-legacy": {"iptables", runs(iptablesDrop("legacy") + tellingLegacy), file, filterDump},
-		"ufw":             {"ufw", (*lab.Host).ServeUFW, rules("ufw-user-input"), ufwDump},
+		"ufw":             {"ufw", (*lab.Host).ServeUFW, rules("ufw-user-input"), hosttest.UFWDump},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy", "ufw")
 			const revertAfter = 5 * time.Second
-			p := newPair(t)
-			test.firewall(p.machine)
-			d := p.openOver(t, kindNamed(test.typ), revertAfter)
-			before := test.dump(p.machine)
-			changes := d.plan(t, owned{bt: {allow(t, plan.TCP, "6881")}}).Pending()[0].Changes
-			changed := test.changed(p.machine)
+			p := hosttest.NewPair(t)
+			test.firewall(p.Machine)
+			d := p.OpenOver(t, kindNamed(test.typ), revertAfter)
+			before := test.dump(p.Machine)
+			changes := d.Plan(t, host.Owned{hosttest.BT: {hosttest.Allow(t, plan.TCP, "6881")}}).Pending()[0].Changes
+			changed := test.changed(p.Machine)
 			result := make(chan error, 1)
 			go func() { result <- d.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
 			<-changed
-			p.other.Cut()
+			p.Other.Cut()
 			if err := <-result; !errors.Is(err, providers.ErrRolledBack) {
 				t.Errorf("got %v, want it rolled back", err)
 			}
-			p.awaitDump(t, test.dump, before)
-			p.other.Mend()
-			d.make(t, allow(t, plan.TCP, "6881"))
-			d.make(t)
+			p.AwaitDump(t, test.dump, before)
+			p.Other.Mend()
+			d.Make(t, hosttest.Allow(t, plan.TCP, "6881"))
+			d.Make(t)
 		})
 	}
 }

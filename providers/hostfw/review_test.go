@@ -5,6 +5,11 @@ import (
 	"testing"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers/hostfw/firewalld"
+	"github.com/btplan/btplan/providers/hostfw/host"
+	"github.com/btplan/btplan/providers/hostfw/hosttest"
+	"github.com/btplan/btplan/providers/hostfw/macos"
+	"github.com/btplan/btplan/providers/hostfw/ufw"
 )
 
 // The port by which btplan comes in is neither opened nor shut, by whatever
@@ -21,8 +26,8 @@ func TestRefuseOwnPort(t *testing.T) {
 		}
 		return plan.Change{Action: plan.Update, Before: before, After: after}
 	}
-	own, wide, elsewhere := allow(t, plan.TCP, "2222"), allow(t, plan.TCP, "2200-2300"), allow(t, plan.TCP, "2300")
-	forUs, forOthers, udp := allow(t, plan.TCP, "2222", "192.0.2.0/24"), allow(t, plan.TCP, "2222", "198.51.100.0/24"), allow(t, plan.UDP, "2222")
+	own, wide, elsewhere := hosttest.Allow(t, plan.TCP, "2222"), hosttest.Allow(t, plan.TCP, "2200-2300"), hosttest.Allow(t, plan.TCP, "2300")
+	forUs, forOthers, udp := hosttest.Allow(t, plan.TCP, "2222", "192.0.2.0/24"), hosttest.Allow(t, plan.TCP, "2222", "198.51.100.0/24"), hosttest.Allow(t, plan.UDP, "2222")
 	out := plan.Rule{Kind: plan.Outbound, Protocol: plan.TCP, Ports: own.Ports}
 	for name, test := range map[string]struct {
 		changes []plan.Change
@@ -44,11 +49,11 @@ func TestRefuseOwnPort(t *testing.T) {
 		"nothing is done":           {[]plan.Change{delta(&own, &own)}, ""},
 		"narrowed, and still there": {[]plan.Change{delta(&wide, &own)}, ""},
 	} {
-		for _, k := range append([]kind{macosKind("")}, kinds...) {
-			t.Run(name+", "+k.name, func(t *testing.T) {
-				d := deviceOf(k)
+		for _, k := range append([]host.Kind{macos.Kind("")}, kinds...) {
+			t.Run(name+", "+k.Name, func(t *testing.T) {
+				d := hosttest.DeviceOf(k)
 				var err error
-				d.last, err = d.parse(append(answer(t, "testdata/"+k.name+".answer"), "\x1elock\nflock\n\x1elogin\n192.0.2.2 50000 192.0.2.11 2222\n"...))
+				d.Last, err = d.Parse(append(hosttest.Answer(t, testdataOf(k.Name)+".answer"), "\x1elock\nflock\n\x1elogin\n192.0.2.2 50000 192.0.2.11 2222\n"...))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,21 +72,21 @@ func TestRefuseOwnPort(t *testing.T) {
 // Where only the lock keeps two changes at once from mixing, there has to be one
 // beforehand.
 func TestRefuseNoLock(t *testing.T) {
-	rule := allow(t, plan.TCP, "7100")
-	for _, k := range append([]kind{macosKind("")}, kinds...) {
+	rule := hosttest.Allow(t, plan.TCP, "7100")
+	for _, k := range append([]host.Kind{macos.Kind("")}, kinds...) {
 		for lock, there := range map[string]bool{"": false, "flock\n": true} {
-			d := deviceOf(k)
+			d := hosttest.DeviceOf(k)
 			var err error
-			d.last, err = d.parse(append(answer(t, "testdata/"+k.name+".answer"), "\x1elock\n"+lock+"\x1elogin\n"...))
+			d.Last, err = d.Parse(append(hosttest.Answer(t, testdataOf(k.Name)+".answer"), "\x1elock\n"+lock+"\x1elogin\n"...))
 			if err != nil {
 				t.Fatal(err)
 			}
 			// The answer of iptables is that of iptables-legacy, which takes
 			// turns by itself, as nftables does.
-			needs := k.name == ufwKind.name || k.name == firewalldKind.name
+			needs := k.Name == ufw.Kind.Name || k.Name == firewalld.Kind.Name
 			why := d.Refuse([]plan.Change{{Action: plan.Create, After: &rule}})
 			if got := why != nil; got != (needs && !there) || got && !strings.Contains(why.Detail, "Install flock") {
-				t.Errorf("%s, flock there: %t: got %+v", k.name, there, why)
+				t.Errorf("%s, flock there: %t: got %+v", k.Name, there, why)
 			}
 		}
 	}

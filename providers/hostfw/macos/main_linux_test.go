@@ -1,0 +1,9 @@
+package macos
+
+import (
+	"testing"
+
+	"github.com/btplan/btplan/internal/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
