@@ -14,7 +14,8 @@ import (
 
 // Gateways are many Linux gateways on one network, each with sshd, and a host
 // whose root may log in to all of them. They have one host key, and forward
-// packets; their only interface is eth0.
+// packets from eth0 to a network of their own, 192.168.1.0/24 on lan0, on which
+// there is nobody.
 type Gateways struct {
 	*Lab
 	Control *Host
@@ -67,7 +68,8 @@ func (n *Network) addGateway(h *Host, addr string, keys map[string]string) error
 	for path, key := range keys {
 		errs = append(errs, h.write(path, key, os.O_CREATE|os.O_TRUNC, 0o600))
 	}
-	errs = append(errs, h.sysctl("net.ipv4.ip_forward", "1"), h.configureSSH())
+	_, err := h.Try("sh", "-c", "ip link add lan0 type bridge && ip addr add 192.168.1.254/24 dev lan0 && ip link set lan0 up")
+	errs = append(errs, err, h.sysctl("net.ipv4.ip_forward", "1"), h.configureSSH())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
