@@ -71,10 +71,11 @@ func windowsLine(argv []string) (string, error) {
 // windowsWord puts a word between double quotes if need be. In these, cmd.exe
 // knows % and, in some settings, ! and ^; PowerShell and sh know $ and the grave
 // accent; and a backslash before the closing one is read in as many ways as
-// there are programs. A word with any of them can't be spelled.
+// there are programs. For PowerShell typographic double quotes are double quotes
+// too (about_Quoting_Rules). A word with any of them can't be spelled.
 func windowsWord(word string) (string, error) {
 	for _, c := range word {
-		if strings.ContainsRune("\"%!^$`", c) || !unicode.IsPrint(c) {
+		if strings.ContainsRune("\"\u201c\u201d\u201e%!^$`", c) || !unicode.IsPrint(c) {
 			return "", fmt.Errorf("the character %q can't be passed to a program on Windows in the word %q", c, word)
 		}
 	}
