@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/btplan/btplan/internal/remote"
@@ -32,13 +33,22 @@ func (m *Made) notSaved(err error) error {
 	return fmt.Errorf("the change is in force, but could not be saved for the next boot: %w", m.on.Explain(err))
 }
 
-// TakeBack undoes a change that isn't as it should be, and says why.
+// TakeBack undoes a change that isn't as it should be, and says why. The error
+// is flagged with providers.ErrRolledBack unless somebody else has changed since
+// what the change made: that is left alone.
 func (m *Made) TakeBack(ctx context.Context, why error) error {
 	d := m.on
 	if d.RevertAfter == 0 {
 		return why
 	}
-	if _, err := d.Runner.Run(ctx, script.Head+script.LockOrLeave(script.ChangePatience, false)+UndoNow(m.generation), nil); err != nil {
+	spelled := script.Head + script.LockOrLeave(script.ChangePatience, false) +
+		fmt.Sprintf("%s || exit\n[ $undone != %[2]d ] || exit %[2]d\n", strings.TrimSuffix(UndoNow(m.generation), "\n"), script.ExitLeft)
+	_, err := d.Runner.Run(ctx, spelled, nil)
+	var exit *remote.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.Code == script.ExitLeft:
+		return fmt.Errorf("%w. The change was not taken back: its rules are not as it left them, so somebody else has changed them since, and they stay as they are now. Run btplan plan to see", why)
+	case err != nil:
 		return providers.Flag(fmt.Errorf("%w. The change could not be taken back at once (%w), the %s does it by itself within %s", why, err, d.Noun, d.RevertAfter), providers.ErrRolledBack)
 	}
 	return providers.Flag(fmt.Errorf("%w. The change was taken back: the %s is as it was before", why, d.Noun), providers.ErrRolledBack)
@@ -76,7 +86,7 @@ func (m *Made) claim(ctx context.Context, save string) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && exit.Code == exitLate:
-		return providers.Flag(fmt.Errorf("the change was claimed too late: after %[1]s the %[2]s has taken it back, and is as it was before. Set a longer revert_after if the %[2]s is slow", d.RevertAfter, d.Noun), providers.ErrRolledBack)
+		return providers.Flag(fmt.Errorf("the change was claimed too late: after %[1]s the %[2]s has taken it back. Set a longer revert_after if the %[2]s is slow", d.RevertAfter, d.Noun), providers.ErrRolledBack)
 	case errors.As(err, &exit):
 		return m.notSaved(err)
 	case unknown:

@@ -48,7 +48,8 @@ type Change struct {
 	Snapshot string
 	// Do and Undo are the bodies of functions that make the change and that
 	// take it back, of as much of it as was made. They say "|| return" where a
-	// failure is one. Undo is run in the directory of the snapshot.
+	// failure is one. Undo is run in the directory of the snapshot, and returns
+	// script.ExitLeft where somebody else has changed since what Do made.
 	Do, Undo string
 	// Afterwards is the commands that follow both.
 	Afterwards string

@@ -53,11 +53,13 @@ fi 2>/dev/null
 func changeDir(generation string) string { return script.ChangesDir + "/" + generation }
 
 // UndoNow spells the commands that take a change back, unless somebody else
-// has just claimed it or taken it back.
+// has just claimed it or taken it back: that is their exit code. The variable
+// undone is then how what took it back has ended; see script.ExitLeft.
 func UndoNow(generation string) string {
 	dir := changeDir(generation)
 	return fmt.Sprintf(`mv %[1]s %[1]s.undo 2>/dev/null && cd %[1]s.undo && {
 	sh ./undo
+	undone=$?
 	%[3]scd /
 	rm -rf %[1]s.undo
 	rmdir %[2]s 2>/dev/null || :

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/internal/iptables"
+	"github.com/btplan/btplan/internal/script"
 )
 
 // Chains are our chains in the tables of one variant of iptables, as they were
@@ -132,7 +133,7 @@ func (c *Chains) Undo(made map[TableID]ChainSet) string {
 	for i, t := range c.touched(made) {
 		b.WriteString(c.write(t, made[t], c.tables[t]))
 		if i == 0 {
-			b.WriteString(" || return")
+			fmt.Fprintf(&b, " || return %d", script.ExitLeft)
 		}
 		b.WriteString("\n")
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/internal/nft"
+	"github.com/btplan/btplan/internal/script"
 )
 
 // Table is our table of nftables, as it was read.
@@ -125,7 +126,7 @@ func (t *Table) Undo(want *Content) string {
 	for _, h := range t.Hooks.nft {
 		b.WriteString(h.undo())
 	}
-	b.WriteString("} | nft -f - || return\n")
+	fmt.Fprintf(&b, "} | nft -f - || return %d\n", script.ExitLeft)
 	for _, h := range t.Hooks.iptables {
 		b.WriteString(h.undo())
 	}

@@ -20,6 +20,10 @@ const (
 	ExitNoLock = 78 // there is none, and it is needed
 )
 
+// ExitLeft is how what takes a change back ends where what the change made is
+// not as it left it: somebody else has changed it since, and it is left alone.
+const ExitLeft = 79
+
 // openLock begins the commands that take the lock, as descriptor 9, where that
 // can be had. They end with "fi".
 const openLock = `[ -d /run ] || mkdir /run

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/providers/hostfw/host"
 )
 
@@ -45,7 +46,7 @@ func (f *firewalld) Snapshot() string {
 func (f *firewalld) Undo(after host.Owned) string {
 	var b strings.Builder
 	touched := f.touched(f.describe(after))
-	b.WriteString("undo() {\n" + f.oursNow(touched) + "[ ! -e left ] || [ \"$(ours)\" = \"$(cat left)\" ] || return\n")
+	fmt.Fprintf(&b, "undo() {\n%s[ ! -e left ] || [ \"$(ours)\" = \"$(cat left)\" ] || return %d\n", f.oursNow(touched), script.ExitLeft)
 	for _, fr := range touched {
 		fmt.Fprintf(&b, "if [ -e %[1]s.xml ]; then cp -p %[1]s.xml %[2]s; else rm -f %[2]s; fi\n", fr.name(f.project), f.file(fr))
 	}

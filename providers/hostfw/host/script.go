@@ -7,7 +7,11 @@ import (
 )
 
 // HeredocOr is script.Heredoc for a command on whose failure a function
-// returns.
+// returns. The text may be others' in part, and hold any line.
 func HeredocOr(text string) string {
-	return strings.TrimSuffix(strings.Replace(script.Heredoc(text, "END"), "\n", " || return\n", 1), "\n")
+	tag := "END"
+	for strings.Contains(text, tag) {
+		tag += "_"
+	}
+	return strings.TrimSuffix(strings.Replace(script.Heredoc(text, tag), "\n", " || return\n", 1), "\n")
 }

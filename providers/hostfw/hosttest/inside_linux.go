@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -145,6 +146,29 @@ func (d Inside) Destroy(t *testing.T) {
 // back: the same script that is run when nobody claims it.
 func (d Inside) Unclaimed(t *testing.T, want host.Owned) (takeBack string) {
 	t.Helper()
+	_, generation := d.wait(t, want)
+	return script.Head + guarded.UndoNow(generation)
+}
+
+// TakenBack makes a change that waits to be claimed and, after meanwhile, takes
+// it back, and gives the error that tells of it.
+func (d Inside) TakenBack(t *testing.T, want host.Owned, meanwhile func()) (err error) {
+	t.Helper()
+	made, _ := d.wait(t, want)
+	meanwhile()
+	enterErr := d.host.Enter(func() error {
+		err = made.TakeBack(context.Background(), errors.New("it is not as it should be"))
+		return nil
+	})
+	if enterErr != nil {
+		t.Fatal(enterErr)
+	}
+	return err
+}
+
+// wait makes a change that waits for an hour to be claimed.
+func (d Inside) wait(t *testing.T, want host.Owned) (made *guarded.Made, generation string) {
+	t.Helper()
 	var changes []plan.Change
 	for _, r := range d.Plan(t, want).Pending() {
 		changes = append(changes, r.Changes...)
@@ -164,13 +188,14 @@ func (d Inside) Unclaimed(t *testing.T, want host.Owned) (takeBack string) {
 		on := d.Guarded
 		on.RevertAfter = time.Hour
 		c = d.Change(base, after)
-		_, _, err := on.Make(context.Background(), c)
+		var err error
+		made, _, err = on.Make(context.Background(), c)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return script.Head + guarded.UndoNow(c.Generation)
+	return made, c.Generation
 }
 
 // OpenOver opens the firewall for the other host, which may log in by SSH.

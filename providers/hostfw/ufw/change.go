@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/btplan/btplan/internal/remote"
+	"github.com/btplan/btplan/internal/script"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers/hostfw/host"
 )
@@ -129,7 +130,7 @@ if ! [ -e left ] || [ "$(files)" = "$(cat left)" ]; then
 			fmt.Fprintf(&b, "\tufw %s >/dev/null\n", s.undo)
 		}
 	}
-	b.WriteString("else\n\treturn\nfi\n")
+	fmt.Fprintf(&b, "else\n\treturn %d\nfi\n", script.ExitLeft)
 	return b.String() + u.note(string(u.written))
 }
 

@@ -10,7 +10,7 @@ cat <<'END'
 -I FORWARD 1 -m comment --comment btplan:hook:home -j BTPLAN-FWD-home
 COMMIT
 END
-} | iptables-legacy-restore -w --noflush || return
+} | iptables-legacy-restore -w --noflush || return 79
 {
 echo '*filter'
 echo '-X BTPLAN-4ea14058-00000000000b'

@@ -8,7 +8,7 @@ ours() {
 		bus call $fw $at $fw.policy getPolicySettings s $name | sed 's/.*"target"/"target"/; s/ "/\n"/g' | sort
 	done
 } 2>/dev/null
-[ ! -e left ] || [ "$(ours)" = "$(cat left)" ] || return
+[ ! -e left ] || [ "$(ours)" = "$(cat left)" ] || return 79
 if [ -e btplan-home.xml ]; then cp -p btplan-home.xml /etc/firewalld/policies/btplan-home.xml; else rm -f /etc/firewalld/policies/btplan-home.xml; fi
 show() {
 	bus call $fw $at $fw.$1 $2 s "$4"

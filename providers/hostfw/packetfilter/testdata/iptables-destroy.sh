@@ -37,7 +37,7 @@ cat <<'END'
 -I OUTPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-OUT-home
 COMMIT
 END
-} | iptables-legacy-restore -w --noflush || return
+} | iptables-legacy-restore -w --noflush || return 79
 {
 echo '*filter'
 ip6tables-legacy-save -t filter | sed -n -e 's/^:\(BTPLAN-96b7b95f-[^ ]*\) .*/-X \1/p' -e 's/^-A \(.* -[gj] BTPLANHOST-[A-Z]*-home\)$/-D \1/p'

@@ -14,7 +14,7 @@ cat <<'END'
 -I OUTPUT 1 -m comment --comment btplan:hook:home -j BTPLANHOST-OUT-home
 COMMIT
 END
-} | iptables-legacy-restore -w --noflush || return
+} | iptables-legacy-restore -w --noflush || return 79
 {
 echo '*filter'
 echo '-X BTPLAN-96b7b95f-00000000000b'

@@ -12,7 +12,7 @@ elif [ "$(files | ours)" = "$(ours <left)" ]; then
 	ufw delete allow out proto udp from any to any port 6969 >/dev/null
 	ufw delete allow out proto tcp from any to any port 80,6969 >/dev/null
 else
-	return
+	return 79
 fi
 mkdir -p /etc/btplan || return
 cat >/etc/btplan/home.ufw <<'END' || return

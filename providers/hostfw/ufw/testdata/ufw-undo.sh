@@ -9,7 +9,7 @@ elif [ "$(files | ours)" = "$(ours <left)" ]; then
 	:
 	ufw prepend allow proto tcp from any to any port 6881:6889 comment 'btplan:home:bt/alice%20smith' >/dev/null
 else
-	return
+	return 79
 fi
 mkdir -p /etc/btplan || return
 cat >/etc/btplan/home.ufw <<'END' || return
