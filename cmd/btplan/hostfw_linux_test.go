@@ -112,6 +112,7 @@ func TestLabHostFirewall(t *testing.T) {
 				must(0, "No changes. Your devices match the configuration.", "plan", "-detailed-exitcode")
 				h.Seedbox.Sh(firewall.reload)
 			}
+			must(0, "# machine.seedbox (auto: "+name+") holds 3 rules that this project made", "show")
 			must(0, "Destroy complete! Resources: 2 destroyed.", "destroy", "-auto-approve")
 			reaches(h.Desktop, "tcp", "6881", false)
 			if after := h.Seedbox.Sh(firewall.list); after != before {

@@ -98,6 +98,7 @@ func (e *Engine) Show(ctx context.Context) ([]Holding, hcl.Diagnostics) {
 	for _, d := range e.devices {
 		h := Holding{Device: d.addr, Type: d.typeName, Unread: d.readErr != nil}
 		if d.reading != nil {
+			h.Found = d.reading.Found
 			for _, l := range d.reading.Rules {
 				switch {
 				case l.Owner.IsZero():
@@ -123,6 +124,7 @@ func (e *Engine) Show(ctx context.Context) ([]Holding, hcl.Diagnostics) {
 type Holding struct {
 	Device  plan.Addr
 	Type    string      // the gateway's or firewall's type
+	Found   string      // what that turned out to be; see providers.Reading
 	Rules   []plan.Live // ours, sorted by owner and rule
 	Foreign int         // how many rules of others
 	Unread  bool        // it could not be read: the rest is unknown

@@ -110,7 +110,11 @@ func (p palette) writeBlock(w *strings.Builder, b block) {
 func (p palette) portsNote(b block) string {
 	note := ""
 	if b.mappings > 1 {
-		note = "  # " + count(b.mappings, "mapping")
+		what := "rule"
+		if b.rule().Kind == plan.Forward {
+			what = "mapping" // as routers' own pages have it
+		}
+		note = "  # " + count(b.mappings, what)
 	}
 	if b.action == plan.Replace {
 		note += p.red("  # forces replacement")

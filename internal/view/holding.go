@@ -25,7 +25,11 @@ func HoldingsText(holdings []engine.Holding) string {
 }
 
 func writeHolding(w *strings.Builder, h engine.Holding) {
-	w.WriteString("# " + h.Device.String() + " (" + h.Type + ")")
+	what := h.Type
+	if h.Found != "" {
+		what += ": " + Printable(h.Found)
+	}
+	w.WriteString("# " + h.Device.String() + " (" + what + ")")
 	switch {
 	case h.Unread:
 		w.WriteString(" could not be read: what it holds is unknown.\n")

@@ -59,6 +59,9 @@ func TestHoldings(t *testing.T) {
 		for _, device := range strings.Fields(in["devices"]) {
 			addr, foreign := parseAddr(t, device), 0
 			h := engine.Holding{Device: addr, Type: "simulated", Unread: strings.Contains(in["unread"], device)}
+			if addr.Block == plan.BlockMachine {
+				h.Type, h.Found = "auto", "nftables"
+			}
 			for _, l := range parseRules(t, in["live"]) {
 				switch {
 				case l.Device != addr:
