@@ -36,7 +36,7 @@ func (s *WindowsState) open(m *machine, options map[string]string) (string, int)
 	if !isPorts(options["port"]) || strings.Contains(options["port"], "-") || options["mode"] != "ENABLE" || options["profile"] != "ALL" || options["scope"] != "ALL" {
 		return badSyntax, 1
 	}
-	s.close(options)
+	s.close(options["protocol"], options["port"], "ALL")
 	for i := range s.Openings {
 		s.Openings[i] = append(s.Openings[i], Opening{options["protocol"], options["port"], "Enable", options["name"]})
 	}
@@ -46,23 +46,28 @@ func (s *WindowsState) open(m *machine, options map[string]string) (string, int)
 
 // shut plays `delete portopening`.
 func (s *WindowsState) shut(m *machine, options map[string]string) (string, int) {
-	if !s.close(options) {
+	if !s.close(options["protocol"], options["port"], options["profile"]) {
 		return "The system cannot find the file specified.\n", 1
 	}
 	m.store(s)
 	return ok, 0
 }
 
-func (s *WindowsState) close(options map[string]string) (found bool) {
-	for i := range s.Openings {
+func (s *WindowsState) close(protocol, port, profile string) (found bool) {
+	for i, name := range profiles {
+		if profile != name && profile != "ALL" {
+			continue
+		}
 		before := len(s.Openings[i])
-		s.Openings[i] = slices.DeleteFunc(s.Openings[i], func(o Opening) bool {
-			return o.Protocol == options["protocol"] && o.Port == options["port"]
-		})
+		s.Openings[i] = slices.DeleteFunc(s.Openings[i], func(o Opening) bool { return o.Protocol == protocol && o.Port == port })
 		found = found || len(s.Openings[i]) < before
 	}
 	return found
 }
+
+// profiles are the words of netsh firewall for the lists of openings and of
+// programs.
+var profiles = [2]string{"DOMAIN", "STANDARD"}
 
 // showPrograms plays `netsh firewall show allowedprogram`.
 func (s *WindowsState) showPrograms() string {
@@ -120,7 +125,7 @@ func (s *WindowsState) keepOut(m *machine, options map[string]string) (string, i
 }
 
 func (s *WindowsState) shutOut(path, profile string) (found bool) {
-	for i, name := range []string{"DOMAIN", "STANDARD"} {
+	for i, name := range profiles {
 		if profile != name && profile != "ALL" {
 			continue
 		}

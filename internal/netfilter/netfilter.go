@@ -37,6 +37,16 @@ type Versions struct{ Four, Six bool }
 // of says whether IPv6 is among them, or IPv4.
 func (v Versions) of(six bool) bool { return six && v.Six || !six && v.Four }
 
+// with adds a version to v.
+func (v Versions) with(other Version) Versions {
+	return Versions{v.Four || other != IPv6, v.Six || other != IPv4}
+}
+
+// Less gives those of v that a version is not.
+func (v Versions) Less(other Version) Versions {
+	return Versions{v.Four && other == IPv6, v.Six && other == IPv4}
+}
+
 // Names are the names of what is ours on a device. Each project has tables and
 // chains of its own, so that none ever writes another's; and one that has a
 // device both as a gateway and as a machine has them twice.

@@ -24,27 +24,30 @@ func (f *Facts) Verdicts(way Way) iter.Seq[Verdict] {
 	return f.verdicts(func(c nft.Chain) bool { return c.Type == "filter" && c.Hook == string(way) }, way.chain(), "filter", "mangle")
 }
 
-// DropsRest says whether packets on a way are dropped that no rule lets pass: by
-// the policy of a chain, or by a rule for all of them.
-func (f *Facts) DropsRest(way Way) bool {
-	if f.Ruleset != nil && slices.ContainsFunc(f.Ruleset.Chains, func(c nft.Chain) bool {
-		return c.Hook == string(way) && c.Policy == "drop" && !isOurs(c.In())
-	}) {
-		return true
+// DropsRest says over which IP versions packets on a way are dropped that no rule
+// lets pass: by the policy of a chain, or by a rule for all of them.
+func (f *Facts) DropsRest(way Way) Versions {
+	var drops Versions
+	if f.Ruleset != nil {
+		for _, c := range f.Ruleset.Chains {
+			if c.Hook == string(way) && c.Policy == "drop" && !isOurs(c.In()) {
+				drops = drops.with(VersionOf(c.Family))
+			}
+		}
 	}
-	for _, save := range f.Listed() {
+	for on, save := range f.Listed() {
 		for _, table := range []string{"filter", "mangle"} {
 			if c, found := save.Table(table).Chain(way.chain()); found && c.Policy != "ACCEPT" {
-				return true
+				drops = drops.with(VersionOf(Family(on.Six)))
 			}
 		}
 	}
 	for v := range f.Verdicts(way) {
 		if !v.Accepts && len(v.Ports) == 0 && len(v.From) == 0 && len(v.In) == 0 && len(v.Protocols) > 1 {
-			return true
+			drops = drops.with(v.Version)
 		}
 	}
-	return false
+	return drops
 }
 
 // EarlyDrops gives the rules that drop packets for whomever, before any rule of

@@ -1,10 +1,14 @@
 package hostfw
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/btplan/btplan/plan"
+	"github.com/btplan/btplan/providers"
+	"github.com/btplan/btplan/providers/hostfw/host"
 	"github.com/btplan/btplan/providers/hostfw/hosttest"
 )
 
@@ -75,14 +79,33 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// Where two firewalls filter packets, the one that is taken can't open what the
+// other shuts, and the plan says so.
+func TestDetectTwo(t *testing.T) {
+	const ufw, firewalld = "\x1eufw-conf\nENABLED=%s\n", "\x1efirewalld\n\x1dstate now\ns \"RUNNING\"\n\x1dpolicy a\na{sv} 0\n"
+	for enabled, want := range map[string]bool{"yes": true, "no": false} {
+		s, err := hosttest.DeviceOf(autoKind).Parse([]byte(fmt.Sprintf(ufw, enabled) + firewalld + "\x1elogin\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(s.Problems, func(p providers.Problem) bool { return p.Summary == "firewalld is active too" })
+		if got != want {
+			t.Errorf("ufw is enabled: %s; got %+v, want it told: %t", enabled, s.Problems, want)
+		}
+	}
+}
+
 // FuzzAnswer feeds the readers anything: they may refuse, but what they take
 // they can change, and what they spell for that is a script.
 func FuzzAnswer(f *testing.F) {
 	for _, k := range kinds {
 		f.Add(hosttest.Answer(f, testdataOf(k.Name)+".answer"))
 	}
+	for _, k := range kinds[:2] { // and what others drop beside it
+		f.Add(append(hosttest.Answer(f, testdataOf("nftables")+".answer"), hosttest.Answer(f, testdataOf(k.Name)+".answer")...))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, k := range kinds {
+		for _, k := range append([]host.Kind{autoKind}, kinds...) {
 			s, err := hosttest.DeviceOf(k).Parse(data)
 			if err != nil {
 				continue
@@ -99,6 +122,9 @@ func FuzzAnswer(f *testing.F) {
 			rules := append(after[plan.Addr{Block: plan.BlockPortRange, Name: "bt"}], after[hosttest.Seedbox]...)
 			_ = s.Overridden(rules)
 			_ = s.Refuse(rules)
+			if s.Beside != nil {
+				_ = s.Beside(rules)
+			}
 		}
 	})
 }

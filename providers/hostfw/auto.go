@@ -38,7 +38,7 @@ var autoKind = host.Kind{
 // installed but not active is no firewall.
 func detect(project string, p script.Printed) (*host.Holding, error) {
 	var found *host.Holding
-	var idle []string
+	var idle, others []string
 	for _, k := range autoKinds {
 		h, err := k.Read(project, p)
 		switch {
@@ -53,12 +53,24 @@ func detect(project string, p script.Printed) (*host.Holding, error) {
 			return nil, fmt.Errorf("%s is active on the machine, but the rules of this project are in %s, from before. Write firewall %q in the machine's block and run btplan destroy, then write firewall \"auto\" again", found, h, h.String())
 		case len(h.Ours()) > 0:
 			return nil, fmt.Errorf("%s holds rules of this project, but is not active, and firewall \"auto\" takes an active one. Turn it on again, or write firewall %q in the machine's block and run btplan destroy", h.Filter, h.String())
+		// A packet filter is always there.
+		case h.Active && k.Name != packetfilter.Any.Name:
+			others = append(others, h.String())
 		default:
 			idle = append(idle, h.String()+" is there, but not active")
 		}
 	}
 	if found != nil {
 		found.Found = found.String()
+		if k := found.String(); k == ufw.Kind.Name || k == firewalld.Kind.Name {
+			packetfilter.WarnOfOthers(found, project, p, append(others, k)...)
+		}
+		for _, other := range others {
+			found.Problems = append(found.Problems, providers.Problem{
+				Summary: other + " is active too",
+				Detail:  fmt.Sprintf("The machine has two firewalls that don't know of each other. btplan opens the ports in %s, and what %s drops stays out. Turn one of them off.", found, other),
+			})
+		}
 		return found, nil
 	}
 	if len(idle) > 0 {

@@ -58,8 +58,12 @@ func TestLabPacketFilterDrift(t *testing.T) {
 		noHooks = `nft delete rule inet filter input handle $(nft -a list chain inet filter input | sed -n 's/.*btplan:hook.*handle //p')`
 	)
 	for name, test := range map[string]struct{ firewall, typ, script, why string }{
-		"an element goes":      {nftDrop, viaNft, `nft 'delete element inet btplanhost_home in { udp . 6881 }'`, "changed on the machine"},
-		"an element comes":     {nftDrop, viaNft, `nft 'add element inet btplanhost_home in { tcp . 7000 comment "` + plan.Mark("home", hosttest.BT) + `:00000000" }'`, "changed on the machine"},
+		"an element goes":  {nftDrop, viaNft, `nft 'delete element inet btplanhost_home in { udp . 6881 }'`, "changed on the machine"},
+		"an element comes": {nftDrop, viaNft, `nft 'add element inet btplanhost_home in { tcp . 7000 comment "` + plan.Mark("home", hosttest.BT) + `:00000000" }'`, "changed on the machine"},
+		"a mark goes":      {nftDrop, viaNft, `nft 'delete element inet btplanhost_home in { udp . 6881 }; add element inet btplanhost_home in { udp . 6881 }'`, "it has lost btplan's mark"},
+		"a comment goes": {iptablesDrop("legacy"), viaIpt, `for I in iptables-legacy ip6tables-legacy; do
+	$I -R BTPLANHOST-IN-home $(($($I -S BTPLANHOST-IN-home | grep -n -- "-p udp" | cut -d: -f1) - 1)) -p udp --dport 6881 -j ACCEPT
+done`, "it has lost btplan's mark"},
 		"the hook goes":        {nftDrop, viaNft, noHooks, "btplan's rule in it is missing or too far down"},
 		"the hook is too late": {nftDrop, viaNft, "nft insert rule inet filter input tcp dport 1-65535 drop", "btplan's rule in it is missing or too far down"},
 		"a chain goes":         {nftDrop, viaNft, "nft 'flush chain inet btplanhost_home input; delete chain inet btplanhost_home input'", "is missing or was changed"},
@@ -228,5 +232,39 @@ func TestLabPacketFilterBoot(t *testing.T) {
 	d.Destroy(t)
 	if after := units(); after != before {
 		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
+// Of iptables, rules are there again after a reboot too: whatever loads those of
+// the machine's owner comes first, and flushes all others.
+func TestLabIptablesBoot(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
+	for _, variant := range []string{"nft", "legacy"} {
+		t.Run(variant, func(t *testing.T) {
+			t.Parallel()
+			p := hosttest.NewPair(t)
+			rcLocal := "#!/bin/sh\n" + reloadIptables(variant) + "exit 0\n"
+			p.Machine.WriteFile("/etc/rc.local", rcLocal, 0o755)
+			p.Machine.Sh(iptablesDrop(variant) + withoutNft)
+			before := filterDump(p.Machine)
+			d := hosttest.OpenInside(t, p.Machine, kindNamed("iptables"), "home")
+			rule := hosttest.Allow(t, plan.TCP, "6881")
+			d.Make(t, rule)
+			p.Machine.Restart("sh -e /etc/rc.local")
+			p.Machine.Listen("tcp", 6881, 6882)
+			p.Passes(t, "tcp", 6881, true)
+			p.Passes(t, "tcp", 6882, false)
+			if left := d.Plan(t, host.Owned{hosttest.BT: {rule}}).Pending(); len(left) > 0 {
+				t.Errorf("there is something to do: %+v", left)
+			}
+			d.Destroy(t)
+			if after := filterDump(p.Machine); after != before {
+				t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+			}
+			if got := p.Machine.ReadFile("/etc/rc.local"); got != rcLocal {
+				t.Errorf("left in rc.local: %s", got)
+			}
+		})
 	}
 }

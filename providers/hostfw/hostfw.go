@@ -16,7 +16,7 @@ import (
 
 // kinds are the back ends on Linux. The type auto takes the first of them that
 // is active, so those that write other people's rules for them come first.
-var kinds = []host.Kind{ufw.Kind, firewalld.Kind, packetfilter.Nftables, packetfilter.Iptables}
+var kinds = []host.Kind{packetfilter.Beside(ufw.Kind), packetfilter.Beside(firewalld.Kind), packetfilter.Nftables, packetfilter.Iptables}
 
 // Types are the types that a machine's firewall block may name.
 func Types() []providers.Type {

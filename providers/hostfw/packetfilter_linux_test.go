@@ -233,11 +233,11 @@ func TestLabIptablesSuite(t *testing.T) {
 	for _, variant := range []string{"nft", "legacy"} {
 		t.Run(variant, func(t *testing.T) {
 			packetFilterSuite(t, "iptables", iptablesDrop(variant)+iptablesOutputDrop(variant)+withoutNft, func(r plan.Rule) string {
-				chain := "INPUT"
-				if r.Kind == plan.Outbound {
-					chain = "OUTPUT"
+				rule := fmt.Sprintf("-p %s --dport %s -j ACCEPT", r.Protocol, host.SpelledPorts(r.Ports))
+				if r.Kind == plan.Outbound { // which is shut over both IP versions
+					return fmt.Sprintf("iptables-%[1]s -I OUTPUT %[2]s; ip6tables-%[1]s -I OUTPUT %[2]s", variant, rule)
 				}
-				return fmt.Sprintf("iptables-%s -I %s -p %s --dport %s -j ACCEPT", variant, chain, r.Protocol, host.SpelledPorts(r.Ports))
+				return fmt.Sprintf("iptables-%s -I INPUT %s", variant, rule)
 			}, func(_ *testing.T, p hosttest.Pair) {
 				p.Machine.Run("iptables-"+variant, "-D", "BTPLANHOST-IN-home", "1")
 			})

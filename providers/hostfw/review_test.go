@@ -1,6 +1,7 @@
 package hostfw
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,6 +66,42 @@ func TestRefuseOwnPort(t *testing.T) {
 					t.Errorf("got %q, want %q", got, test.want)
 				}
 			})
+		}
+	}
+}
+
+// A rule that shuts the very ports is an error, and so it is not said to be
+// overridden too. What else is, is said.
+func TestRefusedIsNotOverridden(t *testing.T) {
+	d := hosttest.DeviceOf(ufw.Kind)
+	var err error
+	// It has: deny 7000:8000/tcp, reject log 25/tcp.
+	d.Last, err = d.Parse(append(hosttest.Answer(t, testdataOf(ufw.Kind.Name)+".answer"), "\x1elock\nflock\n\x1elogin\n"...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := func(ports ...string) (out []plan.Change) {
+		for _, p := range ports {
+			r := hosttest.Allow(t, plan.TCP, p)
+			out = append(out, plan.Change{Action: plan.Create, After: &r})
+		}
+		return out
+	}
+	for name, test := range map[string]struct {
+		changes   []plan.Change
+		refused   bool
+		overrides string
+	}{
+		"the very ports": {changes("7000-8000"), true, ""},
+		"a part of them": {changes("7500"), false, "7000:8000"},
+		"both":           {changes("25", "7500"), true, "7000:8000"},
+	} {
+		if why := d.Refuse(test.changes); (why != nil) != test.refused {
+			t.Errorf("%s: refused: %+v", name, why)
+		}
+		said := fmt.Sprint(d.Advise(test.changes))
+		if !strings.Contains(said, test.overrides) || strings.Contains(said, "Rules are overridden") != (test.overrides != "") || strings.Contains(said, "port 25\"") {
+			t.Errorf("%s: said: %s", name, said)
 		}
 	}
 }

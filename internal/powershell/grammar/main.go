@@ -1,7 +1,7 @@
 // Grammar reads a PowerShell script on its standard input and prints, as JSON,
 // where it is not PowerShell and which commands it has. It is a program and a
 // module of its own so that btplan depends neither on C nor on the grammar,
-// which is that of tree-sitter; see Check in ../check_test.go.
+// which is that of tree-sitter; see TestScripts in ../grammar_test.go.
 package main
 
 import (

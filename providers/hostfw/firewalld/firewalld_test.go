@@ -160,7 +160,7 @@ func TestFirewalldOutward(t *testing.T) {
 		"let out where denied":   {policy("a", -1, "DROP", "ANY", deny, `rule port port=\"6969\" protocol=\"tcp\" accept`), true, "warning"},
 		"let out before denied":  {policy("a", -1, "DROP", "ANY", deny, `rule priority=\"-1\" port port=\"6969\" protocol=\"tcp\" accept`), true, "tcp 6969 outbound warning"},
 		"a broad deny":           {policy("a", -1, "DROP", "ANY", deny), true, "warning"},
-		"the very port":          {policy("a", -1, "DROP", "ANY", `rule port port=\"6969\" protocol=\"tcp\" drop`), true, "warning refused: A rule shuts these ports"},
+		"the very port":          {policy("a", -1, "DROP", "ANY", `rule port port=\"6969\" protocol=\"tcp\" drop`), true, "refused: A rule shuts these ports"},
 		"the port in a zone":     {policy("a", -1, "DROP", "public", `rule port port=\"6969\" protocol=\"tcp\" drop`), true, "warning"},
 		"before ours":            {policy("a", -32768, "DROP", "ANY"), true, "refused: A policy comes first"},
 		"a rule of ours":         {policy("btpout-home", -32768, "CONTINUE", "ANY") + policy("shut", -1, "DROP", "ANY"), true, ""},

@@ -38,6 +38,9 @@ type Holding struct {
 	Rules         []plan.Live // ours, and others that let packets in
 	Problems      []providers.Problem
 	Returning     []providers.Problem // those of them that are of rules saved for the next boot, and are gone when these are
+	// Beside tells of other filters that drop packets of these rules; nil: they
+	// were not looked at.
+	Beside func(rules []plan.Rule) []providers.Problem
 }
 
 // Filter is a host firewall in the state in which it was read, as the home of

@@ -38,7 +38,11 @@ func (d *Device) Advise(changes []plan.Change) []providers.Problem {
 	if f, is := d.Last.Filter.(foreseeing); is {
 		out = f.Obstacles(rules)
 	}
-	names := d.Last.Overridden(rules)
+	if d.Last.Beside != nil {
+		out = append(out, d.Last.Beside(rules)...)
+	}
+	// What is refused is not made, and so overrides nothing.
+	names := d.Last.Overridden(slices.DeleteFunc(rules, func(r plan.Rule) bool { return d.Last.Refuse([]plan.Rule{r}) != nil }))
 	slices.Sort(names)
 	names = slices.Compact(names)
 	n := len(names)

@@ -72,7 +72,9 @@ var pfAside = regexp.MustCompile(` (label "[^"]*"|log \([^)]*\)|return(-rst|-icm
 // makes it a narrow one.
 func parsePFRule(line string, services pfServices) (r pfRule, is bool) {
 	plain := line
-	for pfAside.MatchString(plain) {
+	// Of those next to each other each time every other one is found. A rule has
+	// four at most, and what is hostile must not keep us here.
+	for range 4 {
 		plain = pfAside.ReplaceAllString(plain, " ")
 	}
 	w := pfWords(strings.Fields(plain))

@@ -38,7 +38,11 @@ func (r pfRule) rules(kind plan.Kind) []plan.Rule {
 
 // meets says whether r may be for packets that w is for too.
 func (r pfRule) meets(w plan.Rule) bool {
-	return slices.ContainsFunc(r.rules(w.Kind), func(x plan.Rule) bool { return x.Collides(w) && host.SourcesMeet(x.Sources, w.Sources) })
+	way := r.in
+	if w.Kind == plan.Outbound {
+		way = r.out
+	}
+	return way && (r.protocol == "" || r.protocol == w.Protocol) && r.portsOf().Overlaps(w.Ports) && host.SourcesMeet(r.sources, w.Sources)
 }
 
 // covers says whether r is for all packets that w is for. Those are of one IP

@@ -215,3 +215,18 @@ func FuzzPFMain(f *testing.F) {
 		}
 	})
 }
+
+// What a rule says beside which packets it is for costs no more the more of it
+// there is: words that stand in each other are not taken out one by one.
+func TestPFAsides(t *testing.T) {
+	const asides = " log (all) flags S/SA keep state label \"x y\" "
+	line := "pass out log (to pflog1) proto tcp from any to any port = 6969" + asides + asides
+	if r, is := parsePFRule(line, nil); !is || r.narrow || r.vague || r.ports == nil || r.ports.First != 6969 {
+		t.Errorf("got %+v", r)
+	}
+	const many = 100_000
+	nested := "pass out " + strings.Repeat("keep ", many) + strings.Repeat("state ", many)
+	if r, is := parsePFRule(nested, nil); !is || !r.narrow {
+		t.Errorf("it was taken for a rule without conditions: %t", is)
+	}
+}

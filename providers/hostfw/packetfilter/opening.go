@@ -87,22 +87,59 @@ func liveOpenings(project, where, drift string, list []opening) (live []plan.Liv
 		of, owner, ok := plan.ParseMark(mark)
 		if !ok || of != project {
 			others = append(others, o)
-			live = append(live, plan.Live{Rule: o.rule, Handle: "in " + where + " with no mark of this project"})
 			continue
 		}
 		byOwner[owner] = append(byOwner[owner], o)
 	}
 	for owner, list := range byOwner {
-		rules := rulesOf(list)
-		seal, why := plan.Seal(rules), drift
-		if slices.ContainsFunc(list, func(o opening) bool { _, has := cutSeal(o.comment); return has != seal }) {
-			why = "changed on the machine since btplan wrote it"
+		why := drift
+		if !sealed(list) {
+			unmarked := missingFrom(list, others)
+			if unmarked == nil {
+				why = "changed on the machine since btplan wrote it"
+			}
+			others = slices.DeleteFunc(others, func(o opening) bool { return slices.ContainsFunc(unmarked, o.equal) })
+			for _, o := range unmarked {
+				live = append(live, plan.Live{Rule: o.rule, Owner: owner, Handle: where, Drift: "it has lost btplan's mark"})
+			}
 		}
-		for _, r := range rules {
+		for _, r := range rulesOf(list) {
 			live = append(live, plan.Live{Rule: r, Owner: owner, Handle: where, Drift: why})
 		}
 	}
+	for _, o := range others {
+		live = append(live, plan.Live{Rule: o.rule, Handle: "in " + where + " with no mark of this project"})
+	}
 	return live, others
+}
+
+// sealed says whether these openings of one owner are all that were written.
+func sealed(list []opening, more ...opening) bool {
+	seal := plan.Seal(rulesOf(slices.Concat(list, more)))
+	return !slices.ContainsFunc(list, func(o opening) bool { _, has := cutSeal(o.comment); return has != seal })
+}
+
+// missingFrom gives those of the openings of nobody that belong to these of one
+// owner, by their seal: someone has made them again without their mark. nil: none
+// do.
+func missingFrom(list, unmarked []opening) []opening {
+	const most = 100 // nobody does that by hand to more, and each is tried
+	if len(unmarked) > most {
+		return nil
+	}
+	for i := range unmarked {
+		if sealed(list, unmarked[i]) {
+			return []opening{unmarked[i]}
+		}
+	}
+	if len(unmarked) > 0 && sealed(list, unmarked...) {
+		return slices.Clone(unmarked)
+	}
+	return nil
+}
+
+func (o opening) equal(other opening) bool {
+	return o.comment == other.comment && o.rule.Equal(other.rule)
 }
 
 // rulesOf gives the rules of some openings in the form that Shape gives them.

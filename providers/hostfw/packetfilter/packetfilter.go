@@ -25,20 +25,22 @@ var (
 )
 
 func kindOf(name string, asked netfilter.Choice) host.Kind {
-	reading := func(project string) netfilter.Reading {
-		return netfilter.Reading{
-			Names: netfilter.HostNames(project), Asked: asked, InFull: netfilter.Input, Peers: true,
-			Words: netfilter.Words{Device: host.Noun, Setting: "firewall %q"},
-		}
-	}
 	return host.Kind{
 		Name: name,
 		Script: func(project string, _ bool) string {
-			return reading(project).Script() + bootScript(project).Section()
+			return readingOf(project, asked).Script() + bootScript(project).Section()
 		},
 		Read: func(project string, p script.Printed) (*host.Holding, error) {
-			return readFilter(reading(project), p)
+			return readFilter(readingOf(project, asked), p)
 		},
+	}
+}
+
+// readingOf is how the packet filters of a machine are read.
+func readingOf(project string, asked netfilter.Choice) netfilter.Reading {
+	return netfilter.Reading{
+		Names: netfilter.HostNames(project), Asked: asked, InFull: netfilter.Input, Peers: true,
+		Words: netfilter.Words{Device: host.Noun, Setting: "firewall %q"},
 	}
 }
 
@@ -57,6 +59,7 @@ type packetFilter struct {
 	boot    boot.State
 	decide  map[plan.Kind][]netfilter.Verdict // rules of others, by the kind of ours that they bear on
 	others  []opening                         // among ours, but not ours
+	drops   netfilter.Versions                // over which the machine sends nothing that no rule lets out
 	next    string                            // names the writing that a change makes
 }
 
@@ -120,7 +123,8 @@ func readFilter(reading netfilter.Reading, p script.Printed) (*host.Holding, err
 		h.Returning = bootScript(u.project).Returning(u.boot, host.Noun)
 	}
 	h.Problems = append(u.problems(h.Ours().Rules()), h.Returning...)
-	h.DropsOutbound = f.DropsRest(netfilter.Output)
+	u.drops = f.DropsRest(netfilter.Output)
+	h.DropsOutbound = u.drops != netfilter.Versions{}
 	h.Rules = append(h.Rules, u.foreign(reading.Names)...)
 	return h, nil
 }

@@ -12,11 +12,13 @@ import (
 )
 
 // foreign gives the rules of others, and of other projects, that let packets in
-// from everywhere on the machine's networks, or out. What is for one interface
-// opens no port to the Internet, and is left out.
+// from everywhere on the machine's networks, or out over all IP versions over
+// which anything is dropped. What is for one interface opens no port to the
+// Internet, and is left out.
 func (u *packetFilter) foreign(names netfilter.Names) []plan.Live {
 	out := u.otherProjects(names)
 	seen := map[string]bool{}
+	shut := map[string]netfilter.Versions{} // over which an outbound rule has not been seen yet
 	for kind, verdicts := range u.decide {
 		for _, v := range verdicts {
 			if !v.Accepts || len(v.In) > 0 || kind == plan.Outbound && len(v.From) > 0 {
@@ -25,8 +27,15 @@ func (u *packetFilter) foreign(names netfilter.Names) []plan.Live {
 			for _, protocol := range v.Protocols {
 				for _, ports := range v.Ports {
 					l := plan.Live{Rule: plan.Rule{Kind: kind, Protocol: protocol, Ports: ports, Sources: plan.CanonicalSources(v.From)}, Handle: v.Chain + ", rule " + v.Rule}
+					key := l.Rule.String()
+					if kind == plan.Outbound {
+						if _, known := shut[key]; !known {
+							shut[key] = u.drops
+						}
+						shut[key] = shut[key].Less(v.Version)
+					}
 					// The same for the other IP version counts once.
-					if key := l.Rule.String(); !seen[key] && l.Check() == nil {
+					if !seen[key] && shut[key] == (netfilter.Versions{}) && l.Check() == nil {
 						seen[key] = true
 						out = append(out, l)
 					}

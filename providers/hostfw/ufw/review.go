@@ -92,8 +92,8 @@ func (u *ufw) hasEqual(rules []plan.Rule) bool {
 // isBehind says whether o, standing before t, shuts some ports of t's. A deny
 // for one peer, such as a ban, is not meant.
 func (t tuple) isBehind(o tuple) bool {
-	return o.peer() == anywhere && o.direction == t.direction && o.meets(t) &&
-		slices.ContainsFunc(t.protocols(), func(p plan.Protocol) bool { return o.shuts(o.direction, p, anywhere) })
+	return o.direction == t.direction && o.peer() == anywhere &&
+		slices.ContainsFunc(t.protocols(), func(p plan.Protocol) bool { return o.shuts(o.direction, p, anywhere) }) && o.meets(t)
 }
 
 // meets says whether t and o have ports in common.
@@ -108,7 +108,7 @@ func (t tuple) meets(o tuple) bool {
 // shuts says whether t drops packets of a protocol in a direction, those with a
 // peer, on whatever ports.
 func (t tuple) shuts(direction string, protocol plan.Protocol, peer string) bool {
-	return t.goes(direction) && (t.verb() == "deny" || t.verb() == "reject") && slices.Contains(t.protocols(), protocol) &&
+	return (t.verb() == "deny" || t.verb() == "reject") && t.goes(direction) && slices.Contains(t.protocols(), protocol) &&
 		(t.peer() == anywhere || peer == anywhere || overlap(t.peer(), peer))
 }
 

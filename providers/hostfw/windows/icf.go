@@ -22,7 +22,8 @@ import (
 // first. What the machine sends is never dropped.
 type icf struct {
 	ours     map[icfPort]icfOwner
-	programs map[string]icfProgram // those with something of ours, and the one that the block names
+	others   map[icfPort][]icfOpening // where somebody else has an opening, be it turned off
+	programs map[string]icfProgram    // those with something of ours, and the one that the block names
 }
 
 type icfPort struct {
@@ -31,8 +32,9 @@ type icfPort struct {
 }
 
 type icfOwner struct {
-	owner plan.Addr
-	drift string
+	owner   plan.Addr
+	profile string // where it is, for netsh
+	drift   string
 }
 
 // icfProfiles are the lists that all of our openings are in.
@@ -64,7 +66,7 @@ func (w *windows) parseICF(printed icfAnswer) (*state, error) {
 	if err := errors.Join(errPorts, errPrograms); err != nil {
 		return nil, fmt.Errorf("what netsh says of the firewall can't be made sense of: %w", err)
 	}
-	c := &icf{map[icfPort]icfOwner{}, map[string]icfProgram{}}
+	c := &icf{map[icfPort]icfOwner{}, map[icfPort][]icfOpening{}, map[string]icfProgram{}}
 	rules := c.readPorts(w, ports)
 	c.readPrograms(w, programs)
 	return &state{way: c, rules: onceEach(append(rules, c.livePrograms(w)...))}, nil
@@ -73,9 +75,16 @@ func (w *windows) parseICF(printed icfAnswer) (*state, error) {
 // onceEach joins what is held twice of the same rule of ours, as by a change from
 // ports to a program that was cut short: it is outdated as long as one of them is.
 func onceEach(list []plan.Live) (out []plan.Live) {
+	type held struct {
+		owner plan.Addr
+		rule  string
+	}
+	at := map[held]int{}
 	for _, l := range list {
-		i := slices.IndexFunc(out, func(o plan.Live) bool { return !l.Owner.IsZero() && o.Owner == l.Owner && o.Rule.Equal(l.Rule) })
-		if i < 0 {
+		key := held{l.Owner, l.Rule.String()}
+		i, twice := at[key]
+		if l.Owner.IsZero() || !twice {
+			at[key] = len(out)
 			out = append(out, l)
 			continue
 		}
@@ -86,18 +95,20 @@ func onceEach(list []plan.Live) (out []plan.Live) {
 
 // readPorts takes note of our openings, and gives them and those of others.
 func (c *icf) readPorts(w *windows, lists [][]icfOpening) (out []plan.Live) {
-	seen := map[icfOpening]int{}
-	for _, list := range lists[:min(len(lists), icfProfiles)] {
+	seen := map[icfOpening][]int{} // the lists that it is in
+	for i, list := range lists[:min(len(lists), icfProfiles)] {
 		for _, o := range list {
-			seen[o]++
+			seen[o] = append(seen[o], i)
 		}
 	}
 	for _, o := range slices.SortedFunc(maps.Keys(seen), icfOpening.compare) {
+		at := icfPort{o.protocol, o.port}
 		rule := plan.Rule{Kind: plan.Allow, Protocol: plan.Protocol(strings.ToLower(o.protocol)), Ports: plan.PortRange{First: o.port, Last: o.port}}
 		l := plan.Live{Rule: rule, Handle: fmt.Sprintf("port opening %q", o.name)}
 		project, owner, marked := parseASCIIMark(o.name)
 		if !marked || project != w.project {
 			l.Project = project
+			c.others[at] = append(c.others[at], o)
 			if o.mode != icfOff {
 				out = append(out, l)
 			}
@@ -107,13 +118,18 @@ func (c *icf) readPorts(w *windows, lists [][]icfOpening) (out []plan.Live) {
 		if w.program != "" {
 			l.Outdated = "it is for any program"
 		}
-		l.Drift = icfDrift(o.mode, seen[o], len(lists))
-		at := icfPort{o.protocol, o.port}
-		if _, twice := c.ours[at]; twice {
+		l.Drift = icfDrift(o.mode, len(seen[o]), len(lists))
+		if first, twice := c.ours[at]; twice {
 			// The two lists say different things of it.
+			first.profile = icfEverywhere
+			c.ours[at] = first
 			continue
 		}
-		c.ours[at] = icfOwner{owner, l.Drift}
+		profile := icfEverywhere
+		if l.Drift == icfSomewhere || o.mode == icfOff && len(seen[o]) < len(lists) {
+			profile = icfLists[seen[o][0]]
+		}
+		c.ours[at] = icfOwner{owner, profile, l.Drift}
 		out = append(out, l)
 	}
 	return out
@@ -163,7 +179,11 @@ func (c *icf) apply(ctx context.Context, w *windows, after host.Owned) (*state, 
 	} else {
 		for owner, rules := range after {
 			for _, r := range rules {
-				want[icfPort{strings.ToUpper(string(r.Protocol)), r.Ports.First}] = icfOwner{owner: owner}
+				at := portOf(r)
+				want[at] = icfOwner{owner: owner, profile: icfEverywhere}
+				if !slices.Equal(there.others[at], c.others[at]) {
+					return nil, errWindowsChanged
+				}
 			}
 		}
 	}
@@ -184,7 +204,7 @@ func (c *icf) apply(ctx context.Context, w *windows, after host.Owned) (*state, 
 		if _, stays := want[at]; stays {
 			continue
 		}
-		if _, err := w.netsh(ctx, "firewall", "delete", "portopening", "protocol="+at.protocol, "port="+strconv.Itoa(int(at.port)), "profile=ALL"); err != nil {
+		if _, err := w.netsh(ctx, "firewall", "delete", "portopening", "protocol="+at.protocol, "port="+strconv.Itoa(int(at.port)), "profile="+c.ours[at].profile); err != nil {
 			return nil, err
 		}
 	}
@@ -192,6 +212,11 @@ func (c *icf) apply(ctx context.Context, w *windows, after host.Owned) (*state, 
 		return nil, err
 	}
 	return readICF(ctx, w)
+}
+
+// portOf is the port of a rule, which has one: see windows.Shape.
+func portOf(r plan.Rule) icfPort {
+	return icfPort{strings.ToUpper(string(r.Protocol)), r.Ports.First}
 }
 
 func (p icfPort) compare(q icfPort) int {

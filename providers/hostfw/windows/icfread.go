@@ -120,7 +120,12 @@ func icfName(parts []icfPart) string {
 
 // parseICFName reads what icfName wrote, and nothing else.
 func parseICFName(name string) ([]icfPart, bool) {
+	type party struct {
+		project string
+		owner   plan.Addr
+	}
 	var parts []icfPart
+	at := map[party]int{} // in parts
 	for text := range strings.SplitSeq(name, "; ") {
 		f := strings.Fields(text)
 		if len(f) != 3 && (len(f) != 5 || f[3] != "from") {
@@ -135,9 +140,11 @@ func parseICFName(name string) ([]icfPart, bool) {
 		if !marked || err != nil {
 			return nil, false
 		}
-		i := slices.IndexFunc(parts, func(p icfPart) bool { return p.project == project && p.owner == owner })
-		if i < 0 {
-			i, parts = len(parts), append(parts, icfPart{project: project, owner: owner})
+		i, known := at[party{project, owner}]
+		if !known {
+			i = len(parts)
+			at[party{project, owner}] = i
+			parts = append(parts, icfPart{project: project, owner: owner})
 		}
 		parts[i].rules = append(parts[i].rules, rules...)
 	}

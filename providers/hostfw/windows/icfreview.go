@@ -15,8 +15,28 @@ import (
 // if it has one, reading back finds it.
 const maxICFEntry = 7000
 
-// refuse keeps off the entry that somebody else has made for our program.
+// refusePorts keeps off openings of others that are turned off: Windows has one
+// for a port, and ours would take its place.
+func (c *icf) refusePorts(rules []plan.Rule) *providers.Problem {
+	for _, r := range rules {
+		at := portOf(r)
+		for _, o := range c.others[at] {
+			if o.mode == icfOff {
+				return &providers.Problem{
+					Summary: "A rule shuts these ports",
+					Detail:  fmt.Sprintf("The Windows firewall has the entry %q for %s port %d, which is turned off. btplan does not open what someone has shut on purpose: delete that entry, by netsh firewall delete portopening protocol=%[2]s port=%[3]d profile=ALL, or choose other ports.", o.name, at.protocol, at.port),
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// refuse keeps off what somebody else has made for our program, or our ports.
 func (c *icf) refuse(w *windows, changes []plan.Change) *providers.Problem {
+	if w.program == "" {
+		return c.refusePorts(host.WantedOf(changes))
+	}
 	p := c.programs[strings.ToLower(w.program)]
 	if p.taken != "" && len(host.WantedOf(changes)) > 0 {
 		return p.refusal(w.program)

@@ -18,7 +18,7 @@ func (w *windows) Refuse(changes []plan.Change) *providers.Problem {
 	if why := w.last.seen().Guard(changes, after); why != nil {
 		return why
 	}
-	if c, is := w.last.way.(*icf); is && w.program != "" {
+	if c, is := w.last.way.(*icf); is {
 		return c.refuse(w, changes)
 	}
 	for _, r := range after {

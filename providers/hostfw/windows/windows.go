@@ -70,7 +70,9 @@ func checkWindowsMode(v cty.Value) hcl.Diagnostics {
 func checkWindowsProgram(v cty.Value) hcl.Diagnostics {
 	program := host.OptionalText(v)
 	letter := len(program) > 3 && unicode.IsLetter(rune(program[0])) && program[1:3] == `:\`
-	hostile := strings.ContainsFunc(program, func(c rune) bool { return !unicode.IsPrint(c) || strings.ContainsRune(`"%!^$`+"`<>|*?/", c) })
+	hostile := strings.ContainsFunc(program, func(c rune) bool {
+		return !unicode.IsPrint(c) || strings.ContainsRune("\"\u201c\u201d\u201e%!^$`<>|*?/", c)
+	})
 	if program == "" || letter && !hostile && !strings.HasSuffix(program, `\`) && !strings.Contains(program, `\\`) {
 		return nil
 	}

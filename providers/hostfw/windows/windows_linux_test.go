@@ -380,6 +380,46 @@ func TestLabICFProgramTaken(t *testing.T) {
 	}
 }
 
+// Windows XP has one opening for a port in each profile: those of others are left
+// alone, be they turned off, made since the plan, or in the place of ours.
+func TestLabICFPortTaken(t *testing.T) {
+	t.Parallel()
+	w := hosttest.NewWindows(t)
+	d := w.Open(t, w.Login(t), Type(), "home", map[string]cty.Value{"mode": cty.StringVal(modeICF), "program": cty.NullVal(cty.String)})
+	rule := hosttest.Allow(t, plan.TCP, "6881")
+	theirs := hostfake.Opening{Protocol: "TCP", Port: "6881", Mode: "Disable", Name: "eMule"}
+	before := w.Dump()
+
+	w.Edit(func(s *hostfake.WindowsState) { s.Openings[1] = append(s.Openings[1], theirs) })
+	if got := d.Told(t, rule); !strings.HasPrefix(got, `refused: A rule shuts these ports. The Windows firewall has the entry "eMule" for TCP port 6881, which is turned off.`) {
+		t.Errorf("told: %s", got)
+	}
+	w.Edit(func(s *hostfake.WindowsState) { s.Openings[1] = s.Openings[1][:0] })
+
+	late := d.Plan(t, host.Owned{hosttest.BT: {rule}})
+	w.Edit(func(s *hostfake.WindowsState) { s.Openings[1] = []hostfake.Opening{theirs} })
+	if err := d.CarryOut(t, late); !errors.Is(err, providers.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+	w.Edit(func(s *hostfake.WindowsState) { s.Openings[1] = s.Openings[1][:0] })
+
+	d.Make(t, rule)
+	w.Edit(func(s *hostfake.WindowsState) { s.Openings[1] = []hostfake.Opening{theirs} })
+	if got := d.Drift(t); got != "it counts in some networks only" {
+		t.Errorf("drift: %q", got)
+	}
+	d.Make(t)
+	w.Edit(func(s *hostfake.WindowsState) {
+		if len(s.Openings[0]) != 0 || !slices.Equal(s.Openings[1], []hostfake.Opening{theirs}) {
+			t.Errorf("got %+v", s.Openings)
+		}
+		s.Openings[1] = s.Openings[1][:0]
+	})
+	if after := w.Dump(); after != before {
+		t.Errorf("left behind:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
 // A failure is told in the machine's words, with what to do about it.
 func TestLabWindowsLimited(t *testing.T) {
 	t.Parallel()
