@@ -12,10 +12,11 @@ func (r *run) watchInterrupts(ctx context.Context, cancel context.CancelFunc) {
 			return
 		case <-r.Interrupts:
 			if !r.interruptGently() {
-				cancel()
+				// First, for the run may be over as soon as it is broken off.
 				if r.Release != nil {
 					r.Release()
 				}
+				cancel()
 				return
 			}
 		}
