@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"strings"
 	"syscall"
@@ -79,6 +80,13 @@ func (c *terminal) until(t *testing.T, pattern string) {
 // A long apply tells on a terminal how far it has come, in a line that goes. It
 // can be broken off by Ctrl-C, twice, and the next one does the rest.
 func TestLabTerminal(t *testing.T) {
+	if signal.Ignored(os.Interrupt) {
+		// So it is for what a script starts in the background, and for what
+		// that starts; but not for what starts where it is caught.
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, os.Interrupt)
+		defer signal.Stop(caught)
+	}
 	h := newUPnPHome(t, lab.UPnP{})
 	fake := newFakeRouter(t, h.Desktop, lab.DesktopLAN, igdtest.Quirks{OnCall: func(_ *igdtest.Router, action string) int {
 		if action == "AddPortMapping" {
