@@ -31,18 +31,14 @@ PROGRAMS = \
 # which take longest, come first: two packages are tested at once.
 LAB_PACKAGES = $(shell $(GO) list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -F /internal/lab | cut -d' ' -f1 | sort -r)
 
-# The lab's tests wait as much as they compute: twice as many of a package run
-# at once as there are processors.
-LAB_FLAGS = -timeout 20m -parallel $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
-
 .PHONY: test lab lint fmt bench fuzz packages lab-packages
 
 test: packages
-	$(GO) test $(LAB_FLAGS) $(TESTFLAGS) $(LAB_PACKAGES) ./...
+	$(GO) test -timeout 20m $(TESTFLAGS) $(LAB_PACKAGES) ./...
 
 lab: export BTPLAN_LAB = required
 lab: packages
-	$(GO) test $(LAB_FLAGS) -count=1 $(TESTFLAGS) $(LAB_PACKAGES)
+	$(GO) test -timeout 20m -count=1 $(TESTFLAGS) $(LAB_PACKAGES)
 
 lint:
 	$(LINT) run
