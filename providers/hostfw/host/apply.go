@@ -25,9 +25,14 @@ func (d *Device) Apply(ctx context.Context, changes []plan.Change, done func(pla
 	if d.Last == nil {
 		panic("Apply without Read")
 	}
-	var err error
+	return Together(changes, done, func() error { return d.apply(ctx, changes) })
+}
+
+// Together carries changes out as a whole, if there are any: what becomes of it
+// becomes of each.
+func Together(changes []plan.Change, done func(plan.Change, error), apply func() error) (err error) {
 	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.NoOp }) {
-		err = d.apply(ctx, changes)
+		err = apply()
 	}
 	for _, c := range changes {
 		done(c, err)

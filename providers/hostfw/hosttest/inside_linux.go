@@ -34,51 +34,19 @@ func OpenInside(t *testing.T, h *lab.Host, k host.Kind, project string) Inside {
 }
 
 // Read is the device's, from within the host.
-func (d Inside) Read(ctx context.Context) (r *providers.Reading, err error) {
-	enterErr := d.host.Enter(func() error {
-		r, err = d.Device.Read(ctx)
-		return nil
-	})
-	if enterErr != nil {
-		return nil, enterErr
-	}
-	return r, err
+func (d Inside) Read(ctx context.Context) (*providers.Reading, error) {
+	return within{d.Device, d.host}.Read(ctx)
 }
 
 // Apply is the device's, from within the host.
-func (d Inside) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) (err error) {
-	enterErr := d.host.Enter(func() error {
-		err = d.Device.Apply(ctx, changes, done)
-		return nil
-	})
-	if enterErr != nil {
-		return enterErr
-	}
-	return err
+func (d Inside) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
+	return within{d.Device, d.host}.Apply(ctx, changes, done)
 }
 
 // Plan works out what there is to do for these rules.
 func (d Inside) Plan(t *testing.T, want host.Owned) *plan.Plan {
 	t.Helper()
-	reading, err := d.Read(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wanted []plan.Wanted
-	for owner, rules := range want {
-		shaped, err := d.Shape(rules)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range shaped {
-			wanted = append(wanted, plan.Wanted{Rule: r, Device: d.Addr, Owner: owner})
-		}
-	}
-	p, diags := plan.Diff(wanted, reading.Rules)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return p
+	return within{d.Device, d.host}.plan(t, want)
 }
 
 // Make brings the firewall to hold just these rules, all of the port range bt,

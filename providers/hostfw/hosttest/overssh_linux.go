@@ -1,13 +1,11 @@
 package hosttest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/btplan/btplan/internal/lab"
 	"github.com/btplan/btplan/internal/remote"
 	"github.com/btplan/btplan/plan"
 	"github.com/btplan/btplan/providers"
@@ -17,34 +15,7 @@ import (
 
 // OverSSH is a device that is opened on one host of the lab and reached on
 // another.
-type OverSSH struct {
-	providers.Device
-	from *lab.Host
-}
-
-// Read is the device's, on the host that it was opened on.
-func (d OverSSH) Read(ctx context.Context) (r *providers.Reading, err error) {
-	enterErr := d.from.Enter(func() error {
-		r, err = d.Device.Read(ctx)
-		return nil
-	})
-	if enterErr != nil {
-		return nil, enterErr
-	}
-	return r, err
-}
-
-// Apply is the device's, on the host that it was opened on.
-func (d OverSSH) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) (err error) {
-	enterErr := d.from.Enter(func() error {
-		err = d.Device.Apply(ctx, changes, done)
-		return nil
-	})
-	if enterErr != nil {
-		return enterErr
-	}
-	return err
-}
+type OverSSH struct{ within }
 
 // Open opens the machine's firewall as one of this type.
 func (p Pair) Open(t *testing.T, runner *remote.Runner, typ providers.Type, project string, body map[string]cty.Value) OverSSH {
@@ -60,31 +31,13 @@ func (p Pair) Open(t *testing.T, runner *remote.Runner, typ providers.Type, proj
 	if err != nil {
 		t.Fatal(err)
 	}
-	return OverSSH{d, p.Other}
+	return OverSSH{within{d, p.Other}}
 }
 
-// Plan works out what there is to do.
+// Plan works out what there is to do for these rules.
 func (d OverSSH) Plan(t *testing.T, want host.Owned) *plan.Plan {
 	t.Helper()
-	reading, err := d.Read(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wanted []plan.Wanted
-	for owner, rules := range want {
-		shaped, err := d.Shape(rules)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range shaped {
-			wanted = append(wanted, plan.Wanted{Rule: r, Device: Seedbox, Owner: owner})
-		}
-	}
-	p, diags := plan.Diff(wanted, reading.Rules)
-	if diags.HasErrors() {
-		t.Fatal(diags)
-	}
-	return p
+	return d.plan(t, want)
 }
 
 // Make brings the firewall to hold just these rules, all of the port range bt,

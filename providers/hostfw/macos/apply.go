@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/btplan/btplan/internal/guarded"
@@ -51,14 +50,7 @@ func (d device) Apply(ctx context.Context, changes []plan.Change, done func(plan
 	if d.Last == nil {
 		panic("Apply without Read")
 	}
-	var err error
-	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.NoOp }) {
-		err = d.apply(ctx, changes)
-	}
-	for _, c := range changes {
-		done(c, err)
-	}
-	return err
+	return host.Together(changes, done, func() error { return d.apply(ctx, changes) })
 }
 
 func (d device) apply(ctx context.Context, changes []plan.Change) error {

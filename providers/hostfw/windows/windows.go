@@ -182,14 +182,7 @@ func (w *windows) Apply(ctx context.Context, changes []plan.Change, done func(pl
 	if w.last == nil {
 		panic("Apply without Read")
 	}
-	var err error
-	if slices.ContainsFunc(changes, func(c plan.Change) bool { return c.Action != plan.NoOp }) {
-		err = w.apply(ctx, changes)
-	}
-	for _, c := range changes {
-		done(c, err)
-	}
-	return err
+	return host.Together(changes, done, func() error { return w.apply(ctx, changes) })
 }
 
 func (w *windows) apply(ctx context.Context, changes []plan.Change) error {
