@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/internal/iptables"
-	"github.com/btplan/btplan/internal/nft"
 	"github.com/btplan/btplan/plan"
 )
 
@@ -46,23 +45,6 @@ func SpellSources(sources []netip.Prefix, six bool) []string {
 		out = append(out, p.String())
 	}
 	return out
-}
-
-// SpellSet spells a set or a map of nft.
-func SpellSet(b *strings.Builder, keyword, name, header string, elements []string) {
-	fmt.Fprintf(b, " %s %s { %s;", keyword, name, header)
-	if len(elements) > 0 {
-		b.WriteString(" elements = {\n  " + strings.Join(elements, ",\n  ") + "\n };")
-	}
-	b.WriteString(" }\n")
-}
-
-// NftComment spells the comment of an element of nft, if there is any.
-func NftComment(comment string) string {
-	if comment == "" {
-		return ""
-	}
-	return " comment " + nft.Quote(comment)
 }
 
 // IptablesComment spells the match of iptables that carries a comment, if

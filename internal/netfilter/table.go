@@ -16,6 +16,7 @@ type Table struct {
 	Generation string // which writing it is; empty: it doesn't say
 	Hooks      Hooks
 	printed    []byte
+	held       *Content // what it holds, where nothing is amiss; see Hold
 }
 
 // generations begins the name of an empty chain, which goes on at random.
@@ -48,7 +49,7 @@ func (t *Table) Senseless(err error) error {
 // Content is what our table is to hold.
 type Content struct {
 	Generation string
-	Sets       string // as SpellSet spells them
+	Sets       []Set
 	Chains     []Chain
 	Hooked     Versions // of what packets need their hooks
 }
@@ -87,17 +88,15 @@ func (c *Content) hooked() Versions {
 // is no lock.
 func (t *Table) transaction(want *Content) string {
 	var b strings.Builder
-	if t.Generation != "" {
-		fmt.Fprintf(&b, "delete chain %s %s %s%s\n", t.Family, t.Name, generations, t.Generation)
-	}
 	switch {
-	case t.Exists:
+	case t.held != nil || !t.Exists:
+		t.turn(&b, t.held, want)
+	default:
+		if t.Generation != "" {
+			t.expect(&b, t.Generation)
+		}
 		fmt.Fprintf(&b, "delete %s\n", t)
-	case want != nil:
-		fmt.Fprintf(&b, "create %s\n", t)
-	}
-	if want != nil {
-		b.WriteString(t.spell(want))
+		t.spell(&b, want)
 	}
 	for _, h := range t.Hooks.nft {
 		h.render(&b, h.serves(want.hooked()))
@@ -105,24 +104,54 @@ func (t *Table) transaction(want *Content) string {
 	return b.String()
 }
 
-// Snapshot spells the commands that keep what Undo needs.
-func (t *Table) Snapshot() string {
-	return fmt.Sprintf("nft list %s >\"$change/table\" 2>/dev/null\n", t)
+// turn spells the commands that make of a table with one content one with
+// another. nil: there is none. They fail where the first is not there.
+func (t *Table) turn(b *strings.Builder, from, to *Content) {
+	if from != nil {
+		t.expect(b, from.Generation)
+	}
+	switch {
+	case canEdit(from, to):
+		t.edit(b, from, to)
+		return
+	case from != nil:
+		fmt.Fprintf(b, "delete %s\n", t)
+	case to != nil:
+		fmt.Fprintf(b, "create %s\n", t)
+	}
+	t.spell(b, to)
 }
 
-// Undo spells the commands that take Change back.
+// expect spells the command that fails unless the table is that writing.
+func (t *Table) expect(b *strings.Builder, generation string) {
+	fmt.Fprintf(b, "delete chain %s %s %s%s\n", t.Family, t.Name, generations, generation)
+}
+
+// Snapshot spells the commands that keep what Undo needs: what is in the table,
+// unless that is known.
+func (t *Table) Snapshot() string {
+	if !t.Exists || t.held != nil {
+		return ""
+	}
+	return fmt.Sprintf("nft list %s >\"$change/table\"\n", t)
+}
+
+// Undo spells the commands that take Change back. They fail if somebody else
+// has written the table since, or has made it again.
 func (t *Table) Undo(want *Content) string {
-	var b strings.Builder
-	b.WriteString("{\n")
-	if want != nil {
-		fmt.Fprintf(&b, "echo delete chain %s %s %s%s\necho delete %s\n", t.Family, t.Name, generations, want.Generation, t)
-	} else {
-		// This fails if somebody else has made it again.
-		fmt.Fprintf(&b, "echo create %s\n", t)
+	var commands, b strings.Builder
+	saved := ""
+	switch {
+	case t.held != nil || !t.Exists:
+		t.turn(&commands, want, t.held)
+	case want == nil:
+		fmt.Fprintf(&commands, "create %s\n", t)
+		saved = "cat table\n"
+	default:
+		t.turn(&commands, want, nil)
+		saved = "cat table\n"
 	}
-	if t.Exists {
-		b.WriteString("cat table\n")
-	}
+	b.WriteString("{\ncat " + script.Heredoc(commands.String(), "END") + saved)
 	for _, h := range t.Hooks.nft {
 		b.WriteString(h.undo())
 	}
@@ -136,37 +165,51 @@ func (t *Table) Undo(want *Content) string {
 // Load spells the commands that make our table hold this whatever it holds, at
 // boot or when others have reloaded their rules.
 func (t *Table) Load(want *Content) string {
-	return "nft -f - <<'END' || return\n" + fmt.Sprintf("add %s\ndelete %s\n%s", t, t, t.spell(want)) + "END\n" + t.Hooks.ensure(want.Hooked)
+	var b strings.Builder
+	fmt.Fprintf(&b, "nft -f - <<'END' || return\nadd %[1]s\ndelete %[1]s\n", t)
+	t.spell(&b, want)
+	return b.String() + "END\n" + t.Hooks.ensure(want.Hooked)
 }
 
-// spell spells our table.
-func (t *Table) spell(want *Content) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s {\n", t)
-	fmt.Fprintf(&b, " chain %s%s { }\n", generations, want.Generation)
-	b.WriteString(want.Sets)
+// spell spells our table; none for nil.
+func (t *Table) spell(b *strings.Builder, want *Content) {
+	if want == nil {
+		return
+	}
+	fmt.Fprintf(b, "%s {\n", t)
+	fmt.Fprintf(b, " chain %s%s { }\n", generations, want.Generation)
+	for _, s := range want.Sets {
+		s.declare(b)
+	}
 	// A jump needs its target declared before it.
 	for _, c := range want.Chains {
-		fmt.Fprintf(&b, " chain %s {", c.Name)
+		fmt.Fprintf(b, " chain %s {", c.Name)
 		if c.Hook != "" {
-			fmt.Fprintf(&b, " type %s hook %s priority %d; policy %s;", c.Type, c.Hook, c.Priority, c.Policy)
+			fmt.Fprintf(b, " type %s hook %s priority %d; policy %s;", c.Type, c.Hook, c.Priority, c.Policy)
 		}
 		b.WriteString(" }\n")
 	}
 	for _, c := range want.Chains {
-		fmt.Fprintf(&b, " chain %s {\n", c.Name)
+		fmt.Fprintf(b, " chain %s {\n", c.Name)
 		for _, r := range c.Rules {
-			fmt.Fprintf(&b, "  %s comment %s\n", r.Text, nft.Quote(r.comment()))
+			fmt.Fprintf(b, "  %s comment %s\n", r.Text, nft.Quote(r.comment()))
 		}
 		b.WriteString(" }\n")
 	}
 	b.WriteString("}\n")
-	return b.String()
 }
 
 // Drift says what is wrong with the chains of our table, or with the hooks of
 // packets of these IP versions; empty: nothing.
 func (t *Table) Drift(own *nft.Ruleset, chains []Chain, hooked Versions) string {
+	if drift := t.drift(own, chains); drift != "" {
+		return drift
+	}
+	return t.Hooks.drift(hooked)
+}
+
+// drift says what is wrong with the chains.
+func (t *Table) drift(own *nft.Ruleset, chains []Chain) string {
 	for _, want := range chains {
 		want.Family, want.Table = t.Family, t.Name
 		i := slices.IndexFunc(own.Chains, func(c nft.Chain) bool { return c == want.Chain })
@@ -179,5 +222,5 @@ func (t *Table) Drift(own *nft.Ruleset, chains []Chain, hooked Versions) string 
 			return fmt.Sprintf("the rules of %s were changed", want.Chain)
 		}
 	}
-	return t.Hooks.drift(hooked)
+	return ""
 }

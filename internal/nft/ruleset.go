@@ -166,6 +166,22 @@ func (rs *Ruleset) HasTable(t Table) bool {
 	return false
 }
 
+// ChainsOf gives the chains of one table.
+func (rs *Ruleset) ChainsOf(t Table) []Chain { return of(t, rs.Chains) }
+
+// SetsOf gives the sets and maps of one table.
+func (rs *Ruleset) SetsOf(t Table) []Set { return of(t, rs.Sets) }
+
+func of[T interface{ In() Table }](t Table, all []T) []T {
+	var out []T
+	for _, one := range all {
+		if one.In() == t {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // RulesOf gives the rules of one chain in order.
 func (rs *Ruleset) RulesOf(c Chain) []Rule {
 	var out []Rule

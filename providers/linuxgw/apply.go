@@ -13,9 +13,10 @@ import (
 	"github.com/btplan/btplan/providers"
 )
 
-// Apply writes our rules anew in one transaction, or with iptables in one for
-// each table, with the hooks that they need in other people's chains. It takes effect as a whole or not at all,
-// and stays only if the gateway can be reached by a new connection.
+// Apply changes our rules in one transaction, or with iptables in one for each
+// table, with the hooks that they need in other people's chains. It takes
+// effect as a whole or not at all, and stays only if the gateway can be reached
+// by a new connection.
 func (g *gateway) Apply(ctx context.Context, changes []plan.Change, done func(plan.Change, error)) error {
 	if g.last == nil {
 		panic("Apply without Read")
@@ -107,7 +108,7 @@ func (g *gateway) checkReadBack(out []byte, base *state, entries []entry) error 
 func (g *gateway) whyFailed(ctx context.Context, base *state, err error) error {
 	changed := errors.Is(err, guarded.ErrChanged)
 	var exit *remote.ExitError
-	if errors.As(err, &exit) && exit.Code != script.ExitBusy && exit.Code != script.ExitNoLock {
+	if errors.As(err, &exit) && exit.Code != script.ExitNoLock {
 		now, readErr := g.read(ctx)
 		changed = readErr == nil && now.generation != base.generation
 	}

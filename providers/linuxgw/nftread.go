@@ -40,6 +40,7 @@ func (n *nftables) read(h *holding, own *nft.Ruleset) error {
 	}
 	h.drift = n.Drift(own, machinery(hasIPv6(h.entries)), versionsOf(h.entries))
 	h.outdated = n.outdated(own)
+	n.Hold(own, content(n.wan, n.Generation, h.entries))
 	return nil
 }
 

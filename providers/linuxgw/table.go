@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/btplan/btplan/internal/netfilter"
 	"github.com/btplan/btplan/internal/nft"
@@ -155,27 +154,29 @@ func passRules(six bool, mark string) []netfilter.Rule {
 	}
 }
 
-// elements spells e for its store.
-func (e entry) elements() []string {
+// elements gives what of e is in its store.
+func (e entry) elements() []netfilter.Element {
 	s := storeOf(e.rule)
-	comment := netfilter.NftComment(e.comment)
 	addr := e.rule.To.Addr().String()
-	head := string(e.rule.Protocol) + " . "
+	head, value := string(e.rule.Protocol)+" . ", ""
 	if s.six {
 		head = addr + " . " + head
 	}
-	var out []string
+	if s.isMap() {
+		value = addr
+	}
+	var out []netfilter.Element
 	for _, source := range netfilter.SpellSources(e.rule.Sources, s.six) {
-		switch {
-		case !s.isMap():
-			out = append(out, head+e.rule.Ports.String()+" . "+source+comment)
-		case !s.shifted:
-			out = append(out, head+e.rule.Ports.String()+" . "+source+comment+" : "+addr)
-		default:
-			for i := range e.rule.Ports.Count() {
-				out = append(out, fmt.Sprintf("%s%d . %s%s : %s . %d",
-					head, int(e.rule.Ports.First)+i, source, comment, addr, int(e.rule.To.Port())+i))
-			}
+		if !s.shifted {
+			out = append(out, netfilter.Element{Key: head + e.rule.Ports.String() + " . " + source, Value: value, Comment: e.comment})
+			continue
+		}
+		for i := range e.rule.Ports.Count() {
+			out = append(out, netfilter.Element{
+				Key:     fmt.Sprintf("%s%d . %s", head, int(e.rule.Ports.First)+i, source),
+				Value:   fmt.Sprintf("%s . %d", value, int(e.rule.To.Port())+i),
+				Comment: e.comment,
+			})
 		}
 	}
 	return out
@@ -211,27 +212,25 @@ func content(wan, generation string, entries []entry) *netfilter.Content {
 		return nil
 	}
 	six := hasIPv6(entries)
-	elements := map[string][]string{}
+	elements := map[string][]netfilter.Element{}
 	for _, e := range entries {
 		name := storeOf(e.rule).name
 		elements[name] = append(elements[name], e.elements()...)
 	}
-	var sets strings.Builder
-	netfilter.SpellSet(&sets, "set", wanSet, "type ifname", []string{nft.Quote(wan)})
+	sets := []netfilter.Set{{Name: wanSet, Header: "type ifname", Elements: []netfilter.Element{{Key: nft.Quote(wan)}}}}
 	for _, s := range stores {
-		if s.six && !six {
-			continue
+		if six || !s.six {
+			sets = append(sets, netfilter.Set{Name: s.name, IsMap: s.isMap(), Header: s.header() + "; flags interval", Elements: elements[s.name]})
 		}
-		keyword := "set"
-		if s.isMap() {
-			keyword = "map"
-		}
-		netfilter.SpellSet(&sets, keyword, s.name, s.header()+"; flags interval", elements[s.name])
 	}
 	for _, v6 := range []bool{false, true} {
 		if six || !v6 {
-			netfilter.SpellSet(&sets, "set", passSet(v6), "typeof "+passKey(v6)+"; flags interval", passElements(entries, v6))
+			passing := netfilter.Set{Name: passSet(v6), Header: "typeof " + passKey(v6) + "; flags interval"}
+			for _, key := range passElements(entries, v6) {
+				passing.Elements = append(passing.Elements, netfilter.Element{Key: key})
+			}
+			sets = append(sets, passing)
 		}
 	}
-	return &netfilter.Content{Generation: generation, Sets: sets.String(), Chains: machinery(six), Hooked: versionsOf(entries)}
+	return &netfilter.Content{Generation: generation, Sets: sets, Chains: machinery(six), Hooked: versionsOf(entries)}
 }

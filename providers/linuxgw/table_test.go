@@ -74,7 +74,11 @@ func TestElements(t *testing.T) {
 			},
 		},
 	} {
-		if diff := cmp.Diff(test.want, test.entry.elements()); diff != "" {
+		var got []string
+		for _, e := range test.entry.elements() {
+			got = append(got, e.String())
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -134,6 +134,23 @@ func (d Inside) TakenBack(t *testing.T, want host.Owned, meanwhile func()) (err 
 	return err
 }
 
+// BackAndForth makes a change by nothing but its commands, takes it back, and
+// makes it again.
+func (d Inside) BackAndForth(t *testing.T, want host.Owned) {
+	t.Helper()
+	var changes []plan.Change
+	for _, r := range d.Plan(t, want).Pending() {
+		changes = append(changes, r.Changes...)
+	}
+	after, err := d.Last.Changed(changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := d.Change(d.Last, after)
+	d.host.Sh("change=$(mktemp -d)\ncd $change\n" + c.Snapshot +
+		"change() {\n" + c.Do + "}\nundo() {\n" + c.Undo + "}\nchange || exit\nundo || exit\nchange || exit\n")
+}
+
 // wait makes a change that waits for an hour to be claimed.
 func (d Inside) wait(t *testing.T, want host.Owned) (made *guarded.Made, generation string) {
 	t.Helper()

@@ -44,22 +44,22 @@ func (s openingSet) back() string {
 	return "ct direction reply " + strings.NewReplacer("dport", "sport", "saddr", "daddr").Replace(s.key())
 }
 
-// elements spells an opening for the set; none: it has no place there.
-func (s openingSet) elements(o opening) []string {
+// elements gives what the set holds of an opening; none: it has no place there.
+func (s openingSet) elements(o opening) []netfilter.Element {
 	if o.rule.Kind != s.kind {
 		return nil
 	}
-	head, comment := string(o.rule.Protocol)+" . "+o.rule.Ports.String(), netfilter.NftComment(o.comment)
+	key := string(o.rule.Protocol) + " . " + o.rule.Ports.String()
 	if len(o.rule.Sources) == 0 {
 		if s.family == "" {
-			return []string{head + comment}
+			return []netfilter.Element{{Key: key, Comment: o.comment}}
 		}
 		return nil
 	}
-	var out []string
+	var out []netfilter.Element
 	for _, p := range o.rule.Sources {
 		if s.family == netfilter.Family(p.Addr().Is6()) {
-			out = append(out, head+" . "+p.String()+comment)
+			out = append(out, netfilter.Element{Key: key + " . " + p.String(), Comment: o.comment})
 		}
 	}
 	return out
@@ -70,15 +70,15 @@ func (n nftables) content(list []opening, generation string) *netfilter.Content 
 	if len(list) == 0 {
 		return nil
 	}
-	var sets strings.Builder
+	var sets []netfilter.Set
 	for _, s := range setsFor(list) {
-		var elements []string
+		set := netfilter.Set{Name: s.name, Header: "typeof " + s.key() + "; flags interval"}
 		for _, o := range list {
-			elements = append(elements, s.elements(o)...)
+			set.Elements = append(set.Elements, s.elements(o)...)
 		}
-		netfilter.SpellSet(&sets, "set", s.name, "typeof "+s.key()+"; flags interval", elements)
+		sets = append(sets, set)
 	}
-	return &netfilter.Content{Generation: generation, Sets: sets.String(), Chains: n.machinery(list), Hooked: versionsOf(list)}
+	return &netfilter.Content{Generation: generation, Sets: sets, Chains: n.machinery(list), Hooked: versionsOf(list)}
 }
 
 // setsFor gives the sets that are needed for some openings.
@@ -163,6 +163,7 @@ func (n nftables) read(f *netfilter.Facts) (list []opening, drift string, err er
 	if list, err = readOpenings(f.Own, n.Table.Table); err != nil {
 		return nil, "", n.Senseless(err)
 	}
+	n.Hold(f.Own, n.content(list, n.Generation))
 	return list, n.Drift(f.Own, n.machinery(list), versionsOf(list)), nil
 }
 
