@@ -177,7 +177,6 @@ func (t *Table) spell(b *strings.Builder, want *Content) {
 		return
 	}
 	fmt.Fprintf(b, "%s {\n", t)
-	fmt.Fprintf(b, " chain %s%s { }\n", generations, want.Generation)
 	for _, s := range want.Sets {
 		s.declare(b)
 	}
@@ -196,7 +195,9 @@ func (t *Table) spell(b *strings.Builder, want *Content) {
 		}
 		b.WriteString(" }\n")
 	}
-	b.WriteString("}\n")
+	// At the end, which is where each edit puts it too: so what is listed after
+	// a change was taken back is what was before.
+	fmt.Fprintf(b, " chain %s%s { }\n}\n", generations, want.Generation)
 }
 
 // Drift says what is wrong with the chains of our table, or with the hooks of

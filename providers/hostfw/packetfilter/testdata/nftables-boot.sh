@@ -12,7 +12,6 @@ nft -f - <<'END' || return
 add table inet btplanhost_home
 delete table inet btplanhost_home
 table inet btplanhost_home {
- chain generation_00000000000b { }
  set in { typeof meta l4proto . th dport; flags interval; elements = {
   tcp . 6881-6889 comment "btplan:home:bt/alice%20smith:ea3b9a71"
  }; }
@@ -55,6 +54,7 @@ table inet btplanhost_home {
   ct direction reply meta l4proto . th sport . ip6 daddr @in6 meta mark set meta mark or 0x10000000 comment "btplan:in6-reply"
   meta l4proto . th dport @out meta mark set meta mark or 0x10000000 comment "btplan:out"
  }
+ chain generation_00000000000b { }
 }
 END
 nft -a list chain inet filter input 2>/dev/null | grep -q ' comment "btplan:hook:home" # handle' || nft 'insert rule inet filter input meta mark and 0x10000000 == 0x10000000 accept comment "btplan:hook:home"' 2>/dev/null

@@ -14,7 +14,6 @@ delete element inet btplanhost_home in6 {
  udp . 1 . 2001:db8::/32
 }
 table inet btplanhost_home {
- chain generation_00000000000b { }
  set out { typeof meta l4proto . th dport; flags interval; elements = {
   tcp . 6969 comment "btplan:home:machine.seedbox:f411b646"
  }; }
@@ -32,6 +31,7 @@ table inet btplanhost_home {
   ct direction reply meta l4proto . th sport . ip6 daddr @in6 meta mark set meta mark or 0x10000000 comment "btplan:in6-reply"
   meta l4proto . th dport @out meta mark set meta mark or 0x10000000 comment "btplan:out"
  }
+ chain generation_00000000000b { }
 }
 add element inet btplanhost_home in {
  tcp . 6881-6889 comment "btplan:home:bt/alice%20smith:ea3b9a71"

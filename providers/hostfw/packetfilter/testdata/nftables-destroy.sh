@@ -8,7 +8,6 @@ END
 cat <<'END'
 create table inet btplanhost_home
 table inet btplanhost_home {
- chain generation_a53240bc70ed { }
  set in { typeof meta l4proto . th dport; flags interval; elements = {
   tcp . 6881-6889 comment "btplan:home:bt/alice%20smith:71634b1f"
  }; }
@@ -48,6 +47,7 @@ table inet btplanhost_home {
   ct direction reply meta l4proto . th sport . ip daddr @in4 meta mark set meta mark or 0x10000000 comment "btplan:in4-reply"
   ct direction reply meta l4proto . th sport . ip6 daddr @in6 meta mark set meta mark or 0x10000000 comment "btplan:in6-reply"
  }
+ chain generation_a53240bc70ed { }
 }
 END
 nft -a list chain inet filter input 2>/dev/null | grep -q ' comment "btplan:hook:home" # handle' || echo 'insert rule inet filter input meta mark and 0x10000000 == 0x10000000 accept comment "btplan:hook:home"'

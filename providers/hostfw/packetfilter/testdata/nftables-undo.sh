@@ -14,7 +14,6 @@ delete element inet btplanhost_home in6 {
 }
 delete set inet btplanhost_home out
 table inet btplanhost_home {
- chain generation_a53240bc70ed { }
  chain let_in { }
  chain let_out { }
  chain let_in {
@@ -27,6 +26,7 @@ table inet btplanhost_home {
   ct direction reply meta l4proto . th sport . ip daddr @in4 meta mark set meta mark or 0x10000000 comment "btplan:in4-reply"
   ct direction reply meta l4proto . th sport . ip6 daddr @in6 meta mark set meta mark or 0x10000000 comment "btplan:in6-reply"
  }
+ chain generation_a53240bc70ed { }
 }
 add element inet btplanhost_home in {
  tcp . 6881-6889 comment "btplan:home:bt/alice%20smith:71634b1f"
