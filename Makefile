@@ -11,21 +11,28 @@ LINT = $(GO) tool -modfile=tools/go.mod golangci-lint
 
 # The programs that the tests run, and the Debian packages that they are in.
 PROGRAMS = \
+	bsd-csh:csh \
 	busybox:busybox-static \
 	conntrack:conntrack \
 	dbus-daemon:dbus \
 	dropbear:dropbear-bin \
 	firewalld:firewalld \
+	fish:fish \
 	flock:util-linux \
 	ip:iproute2 \
 	iptables:iptables \
+	ksh93:ksh93u+m \
 	miniupnpd:miniupnpd-nftables \
+	mksh:mksh \
 	nft:nftables \
 	ssh:openssh-client \
 	sshd:openssh-server \
+	sudo:sudo \
 	sysctl:procps \
 	systemctl:systemd \
-	upnpc:miniupnpc
+	tcsh:tcsh \
+	upnpc:miniupnpc \
+	zsh:zsh
 
 # The packages whose tests use the lab, and the lab itself. Those of providers,
 # which take longest, come first: two packages are tested at once.

@@ -9,23 +9,12 @@ import (
 )
 
 // asAnna has the machine let in a user who is not root, and who becomes root by
-// a stand-in for sudo: like sudo it keeps nothing of the environment, and gives
-// nothing to who doesn't ask with -n. It may, for it is set-user-ID.
-const asAnna = `echo 'anna:x:1001:1001::/var/home/anna:/bin/sh' >>/etc/passwd
-echo 'anna:*:19000:0:99999:7:::' >>/etc/shadow
-mkdir -p /var/home/anna /var/bin
+// sudo.
+const asAnna = `mkdir -p /var/home
+useradd --create-home --base-dir /var/home --password '*' --shell /bin/sh anna
 cp -r /root/.ssh /var/home/anna
-chown -R 1001:1001 /var/home/anna
-cp "$(command -v setpriv)" /var/bin/becomes
-chmod 4755 /var/bin/becomes
-cat >/var/bin/sudo <<'END'
-#!/bin/sh
-[ "$(id -u)" != 0 ] && [ "$1" = -n ] || exit 1
-shift
-exec /var/bin/becomes --reuid=0 --regid=0 --clear-groups env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SUDO_COMMAND=sh "$@"
-END
-chmod 755 /var/bin/sudo
-mount --bind /var/bin /usr/local/bin
+chown -R anna: /var/home/anna/.ssh
+echo 'anna ALL=(root) NOPASSWD: ALL' >/etc/sudoers.d/anna
 `
 
 // A login that is not root's does all that root's does, by way of sudo: it
@@ -34,7 +23,7 @@ func TestLabHostFirewallSudo(t *testing.T) {
 	for name, firewall := range hostFirewalls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lab.Need(t, append(firewall.needs, "setpriv")...)
+			lab.Need(t, append(firewall.needs, "sudo", "useradd")...)
 			h := newHome(t)
 			example, err := filepath.Abs("../../examples/host-firewall")
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -87,15 +88,25 @@ func TestTargetString(t *testing.T) {
 }
 
 func TestBounded(t *testing.T) {
-	floods := 0
-	b := bounded{limit: 5, flooded: func() { floods++ }}
-	for _, s := range []string{"", "abc", "de", "f", "gh"} {
-		if n, err := b.Write([]byte(s)); n != len(s) || err != nil {
-			t.Errorf("%q: %d, %v", s, n, err)
+	for name, put := range map[string]func(*bounded, string) (int64, error){
+		"Write": func(b *bounded, s string) (int64, error) {
+			n, err := b.Write([]byte(s))
+			return int64(n), err
+		},
+		"ReadFrom": func(b *bounded, s string) (int64, error) {
+			return b.ReadFrom(struct{ io.Reader }{strings.NewReader(s)})
+		},
+	} {
+		floods := 0
+		b := bounded{limit: 5, flooded: func() { floods++ }}
+		for _, s := range []string{"", "abc", "de", "f", strings.Repeat("gh", 10_000)} {
+			if n, err := put(&b, s); n != int64(len(s)) || err != nil {
+				t.Errorf("%s %.9q: %d, %v", name, s, n, err)
+			}
 		}
-	}
-	if string(b.kept) != "abcde" || b.left != 3 || floods != 1 || b.String() != "abcde\n[3 more bytes left out]\n" {
-		t.Errorf("got %+v, %d floods", b, floods)
+		if string(b.kept) != "abcde" || b.left != 20_001 || floods != 1 || b.String() != "abcde\n[20001 more bytes left out]\n" {
+			t.Errorf("%s: got %+v, %d floods", name, b, floods)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -40,18 +41,21 @@ func withSudoMark(script string) string { return "echo '" + sudoMark + "' >&2;" 
 //
 // The login shell may be any. A sh takes all but ' literally between single
 // quotes, but fish takes \\ and \' there as one character, and csh takes ! as
-// history and lets no newline stand there. So the script travels in an
-// encoding that has none of these: it is one word of printable ASCII, out of
-// which printf %b, a builtin of all the usual shells, makes the script again.
-// An sh of its own runs it, so that the login shell's options and functions
-// have no part in it. So does one that hands SSH_CONNECTION through sudo, for
-// fish and csh have words of their own for a variable that may not be there.
+// history and lets no newline stand there. So each line of the script is a word
+// of its own, and in it ', \ and ! stand behind a backslash, outside the quotes.
+// An sh of its own runs the script, so that the login shell's options and
+// functions have no part in it. So does one that hands SSH_CONNECTION through
+// sudo, for fish and csh have words of their own for a variable that may not be
+// there.
 func sshCommand(script string, sudo bool) string {
-	word := "'" + printfEncode(script) + "'"
-	if sudo {
-		return `sh -c 'exec sudo -n sh -c "$1" sh "$SSH_CONNECTION" "$2"' sh '` + takeLogin + `eval "shift;$(printf %b "$1")"' ` + word
+	lines := "'" + lineWords.Replace(script) + "'"
+	switch {
+	case sudo:
+		return `sh -c 'join=$1;shift;exec sudo -n sh -c "$join" sh "$SSH_CONNECTION" "$@"' sh '` + takeLogin + joinLines + `' ` + lines
+	case startsProgram.MatchString(script):
+		return script
 	}
-	return `sh -c 'eval "shift;$(printf %b "$1")"' sh ` + word
+	return `sh -c '` + joinLines + `' sh ` + lines
 }
 
 // takeLogin makes of a script's first argument its SSH_CONNECTION, as ssh(1)
@@ -59,25 +63,19 @@ func sshCommand(script string, sudo bool) string {
 // to look at the login's own, a script could not tell how btplan came there.
 const takeLogin = `SSH_CONNECTION=$1;export SSH_CONNECTION;shift;`
 
-// printfEncode writes s as an operand of POSIX printf's %b conversion: what is
-// not harmless between the single quotes of any shell becomes \n or \0 and
-// three octal digits.
-func printfEncode(s string) string {
-	var b strings.Builder
-	b.Grow(len(s) + len(s)/8)
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c < ' ' || c > '~' || c == '\'' || c == '\\' || c == '!':
-			// Never fewer digits: the next character may be one too.
-			fmt.Fprintf(&b, `\0%03o`, c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
+// joinLines runs the script whose lines are the arguments, without them. "$*"
+// joins these by the first character of IFS, which is a newline once a space and
+// a tab are off (POSIX.1-2017, XCU 2.5.3: whatever the environment says). That
+// starts no process, as $(printf) would. While IFS is unset, words are split as
+// they were at first.
+const joinLines = `IFS=${IFS#??};eval "shift $#;unset IFS;$*"`
+
+// lineWords makes the inside of a word between single quotes, or of several.
+var lineWords = strings.NewReplacer("'", `'\''`, `\`, `'\\'`, "!", `'\!'`, "\n", `' '`)
+
+// startsProgram matches a script that means the same to every shell, and that
+// needs no sh of its own: it starts one program, by words of letters.
+var startsProgram = regexp.MustCompile(`^exec [a-z]+( -?[a-z]+)*$`)
 
 // shellWord is s as a person would type it into a shell: quoted where it has to be.
 func shellWord(s string) string {

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/user"
@@ -156,8 +157,8 @@ func (r *Runner) Waiting() string { return cmp.Or(r.stage.String(), r.dialing.St
 // process behind has to detach it from its standard input, output and error:
 // Run waits until these are closed.
 //
-// The script travels as one word of a command line, so it can't be longer than
-// 128 KiB (Dropbear takes 9,000 bytes), encoded; data belongs into stdin. After
+// The script travels in a command line, so it can't be longer than 128 KiB
+// (Dropbear takes 9,000 bytes), quoted; data belongs into stdin. After
 // an *InterruptedError the next Run makes a new connection.
 func (r *Runner) Run(ctx context.Context, script string, stdin []byte) ([]byte, error) {
 	t, err := r.scriptTask(script)
@@ -257,6 +258,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 	}
 	b.left += len(p) - n
 	return len(p), nil
+}
+
+// ReadFrom writes what r gives, by way of a small buffer: the one that io.Copy
+// would make, for a script's output and again for its errors, has 32 KiB.
+func (b *bounded) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{b}, r, make([]byte, 4<<10))
 }
 
 // String is what was kept, and a line about what was not.

@@ -16,7 +16,7 @@ import (
 func (r *Runner) runThere(ctx context.Context, t task, stdin []byte) ([]byte, error) {
 	script, command := t.text, t.line
 	if len(command) > t.longest {
-		return nil, r.unreachable(fmt.Errorf("the script is too long (%d bytes encoded, %d are possible): data belongs into its standard input", len(command), t.longest))
+		return nil, r.unreachable(fmt.Errorf("the script is too long (%d bytes quoted, %d are possible): data belongs into its standard input", len(command), t.longest))
 	}
 	conn, session, err := r.session(ctx)
 	if err != nil {
