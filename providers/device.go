@@ -19,6 +19,9 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 	// ErrConflict: someone else changed the device between read and apply.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrLocked: someone else is in the middle of a change of the device, and
+	// nothing was done.
+	ErrLocked = errors.New("locked")
 	// ErrRolledBack: a change was made, but could not be proved to be right,
 	// and the device is, or will be within a stated time, as it was before.
 	ErrRolledBack = errors.New("rolled back")
@@ -74,4 +77,7 @@ type Problem struct {
 	// zero: the device as a whole. What a Refusing device says is about the
 	// owner of the changes, whatever is here.
 	Owner plan.Addr
+	// OfRules says that it is nothing to know of a device on which this
+	// project has no rules and, in a plan, comes to have none: in a destroy.
+	OfRules bool
 }

@@ -39,6 +39,10 @@ type Settings struct {
 	Runner  *remote.Runner // runs commands there; nil unless Type.Remote. Its owner closes it
 	Local   bool           // the runner is for this computer
 
+	// LockWait is how the device waits for others that have its lock, where it
+	// has one; nil: as long as is usual.
+	LockWait *LockWait
+
 	// Via runs commands and makes connections on the machine from which the
 	// device is to be talked to; nil: from here. Its owner closes it.
 	Via *remote.Runner

@@ -51,6 +51,8 @@ func (s Script) wantPath() string {
 func (s Script) mark() string { return "# btplan:" + s.Name }
 
 // Section is the commands that print what Parse reads, as the section "boot".
+// The shell itself looks through rc.local, which is short: a program would take
+// longer to start.
 func (s Script) Section() string {
 	return fmt.Sprintf(`section boot
 if [ -d /run/systemd/system ]; then
@@ -61,7 +63,9 @@ elif [ -d /etc/local.d ]; then
 	[ -x %s ] && echo enabled
 elif [ -f /etc/rc.local ]; then
 	echo %s
-	grep -q %s /etc/rc.local && echo enabled
+	while IFS= read -r line || [ "$line" ]; do
+		case $line in *%s) echo enabled; break ;; esac
+	done </etc/rc.local
 else
 	echo %s
 fi
@@ -71,7 +75,7 @@ elif command -v sha256sum >/dev/null; then
 	sha256sum %s %s 2>/dev/null
 fi
 `, systemd, s.wantPath(), openRC, s.localPath(),
-		rcLocal, "'"+s.mark()+"$'", noInit, s.path(), s.path(), s.unitPath())
+		rcLocal, "'"+s.mark()+"'", noInit, s.path(), s.path(), s.unitPath())
 }
 
 // Parse reads the section.
@@ -154,6 +158,7 @@ func (b State) Problems(noun string) []providers.Problem {
 	return []providers.Problem{{
 		Summary: "Rules won't last over a reboot",
 		Detail:  fmt.Sprintf("The %s has none of what btplan knows to run a script at boot: systemd, OpenRC's /etc/local.d, or an /etc/rc.local. After a reboot, apply again. If /etc/rc.local would be run here, make an empty one.", noun),
+		OfRules: true,
 	}}
 }
 

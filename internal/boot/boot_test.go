@@ -23,3 +23,14 @@ func TestSums(t *testing.T) {
 		}
 	}
 }
+
+// That nothing runs a script at boot is told, and only to who has rules to lose.
+func TestProblems(t *testing.T) {
+	got := Parse([]byte("none\n")).Problems("gateway")
+	if len(got) != 1 || !got[0].OfRules || !strings.Contains(got[0].Detail, "The gateway has none") {
+		t.Errorf("got %+v", got)
+	}
+	if got := Parse([]byte("systemd\n")).Problems("gateway"); got != nil {
+		t.Errorf("with systemd: got %+v", got)
+	}
+}

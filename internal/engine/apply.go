@@ -116,7 +116,7 @@ func (e *Engine) applyPhase(ctx context.Context, devices []*device, pending map[
 		}
 		diags = append(diags, applyDiagnostics(d, resources, outcomes[i])...)
 		if d.reading != nil {
-			diags = append(diags, e.problemDiagnostics(d, d.reading.Problems, known[i])...)
+			diags = append(diags, e.problemDiagnostics(d, problemsOf(d, (*device).hasRules), known[i])...)
 		}
 	}
 	return diags

@@ -20,6 +20,7 @@ type device struct {
 	declRange hcl.Range
 	runner    *remote.Runner // on the device; nil: it needs none
 	via       *remote.Runner // on the machine from which it is talked to; nil: from here
+	lockWait  *providers.LockWait
 
 	wanted  []plan.Wanted // in the device's own shape
 	reading *providers.Reading
@@ -40,6 +41,9 @@ func (d *device) close() {
 
 // waiting says what the device waits for at this moment; "" if that isn't known.
 func (d *device) waiting() string {
+	if what := d.lockWait.Waiting(); what != "" {
+		return what
+	}
 	for _, r := range []*remote.Runner{d.runner, d.via} {
 		if r != nil && r.Waiting() != "" {
 			return r.Waiting()
@@ -142,7 +146,7 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 	}
 	s := providers.Settings{
 		Project: e.Config.Project, Addr: b.addr, Dir: e.Config.Dir, Body: b.body,
-		Memory: e.notes(b.addr), Owners: e.owners(b.addr),
+		Memory: e.notes(b.addr), Owners: e.owners(b.addr), LockWait: providers.NewLockWait(e.LockTimeout),
 	}
 	if b.via != nil && !t.Via {
 		return nil, &hcl.Diagnostic{
@@ -175,7 +179,7 @@ func (e *Engine) open(b block) (*device, *hcl.Diagnostic) {
 			Subject:  b.declRange.Ptr(),
 		}
 	}
-	return &device{Device: opened, addr: b.addr, typeName: b.typeName, declRange: b.declRange, runner: s.Runner, via: s.Via}, nil
+	return &device{Device: opened, addr: b.addr, typeName: b.typeName, declRange: b.declRange, runner: s.Runner, via: s.Via, lockWait: s.LockWait}, nil
 }
 
 // withoutVia says how a device that takes no via is talked to.

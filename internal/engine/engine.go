@@ -6,6 +6,7 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/btplan/btplan/config"
 	"github.com/btplan/btplan/internal/memory"
@@ -22,6 +23,9 @@ type Engine struct {
 	Gateways, Firewalls map[string]providers.Type
 	// Parallelism is how many devices are worked on at once.
 	Parallelism int
+	// LockTimeout is how long each device's lock is waited for while somebody
+	// else has it; nil: as long as is usual.
+	LockTimeout *time.Duration
 	// Targets narrow everything to what they cover; none: all of it.
 	Targets []Target
 	// Observe is told what happens as it happens, one event at a time.
@@ -72,8 +76,14 @@ func (e *Engine) observe(ev Event) {
 }
 
 // Stop keeps Apply from beginning with any further device. Those that it is
-// working on are finished.
-func (e *Engine) Stop() { e.stopped.Store(true) }
+// working on are finished, but those that wait for their locks: there nothing
+// was begun.
+func (e *Engine) Stop() {
+	e.stopped.Store(true)
+	for _, d := range e.devices {
+		d.lockWait.GiveUp()
+	}
+}
 
 // Close closes the devices.
 func (e *Engine) Close() {

@@ -40,10 +40,10 @@ func (e *Engine) PlanDestroy(ctx context.Context) (*plan.Plan, hcl.Diagnostics) 
 
 func (e *Engine) plan(ctx context.Context) (*plan.Plan, hcl.Diagnostics) {
 	e.read(ctx, e.devices)
-	diags := e.readDiagnostics()
+	p, conflicts := e.diff(e.devices)
+	diags := e.readDiagnostics(func(d *device) bool { return e.leavesRules(d, p) })
 	diags = append(diags, e.twice()...) // some know only now which one they are
-	p, more := e.diff(e.devices)
-	diags = append(diags, more...)
+	diags = append(diags, conflicts...)
 	diags = append(diags, e.review(p)...)
 	diags = append(diags, e.memoryDiagnostics()...)
 	if unmatched := e.unmatchedTargets(p); len(unmatched) > 0 {
@@ -116,7 +116,7 @@ func (e *Engine) Show(ctx context.Context) ([]Holding, hcl.Diagnostics) {
 		})
 		out = append(out, h)
 	}
-	diags = append(diags, e.readDiagnostics()...)
+	diags = append(diags, e.readDiagnostics((*device).hasRules)...)
 	return out, append(diags, e.memoryDiagnostics()...)
 }
 

@@ -27,8 +27,9 @@ func (e *Engine) read(ctx context.Context, devices []*device) {
 }
 
 // readDiagnostics tells of the devices that could not be read, and of the
-// problems seen on the others.
-func (e *Engine) readDiagnostics() hcl.Diagnostics {
+// problems seen on the others. withRules says of which a problem of rules is
+// one.
+func (e *Engine) readDiagnostics(withRules func(*device) bool) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, d := range e.devices {
 		if d.readErr != nil {
@@ -44,9 +45,37 @@ func (e *Engine) readDiagnostics() hcl.Diagnostics {
 			})
 			continue
 		}
-		diags = append(diags, e.problemDiagnostics(d, d.reading.Problems, nil)...)
+		diags = append(diags, e.problemDiagnostics(d, problemsOf(d, withRules), nil)...)
 	}
 	return diags
+}
+
+// problemsOf are the problems seen on a device that was read, without those of
+// rules unless it is one withRules.
+func problemsOf(d *device, withRules func(*device) bool) []providers.Problem {
+	if withRules(d) {
+		return d.reading.Problems
+	}
+	return slices.DeleteFunc(slices.Clone(d.reading.Problems), func(p providers.Problem) bool { return p.OfRules })
+}
+
+// hasRules says whether a device that was read holds rules of this project.
+func (d *device) hasRules() bool {
+	return slices.ContainsFunc(d.reading.Rules, func(l plan.Live) bool { return !l.Owner.IsZero() })
+}
+
+// leavesRules says whether a device that was read will hold rules of this
+// project when a plan is carried out: those of the plan, or others that the
+// targets leave alone.
+func (e *Engine) leavesRules(d *device, p *plan.Plan) bool {
+	for _, r := range p.Resources {
+		if r.Device == d.addr && slices.ContainsFunc(r.Changes, func(c plan.Change) bool { return c.After != nil }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(d.reading.Rules, func(l plan.Live) bool {
+		return !l.Owner.IsZero() && !e.covers(l.Device, l.Owner)
+	})
 }
 
 // problemDiagnostics tells of problems on a device, but for those that were

@@ -33,6 +33,10 @@ func (m *Made) notSaved(err error) error {
 	return fmt.Errorf("the change is in force, but could not be saved for the next boot: %w", m.on.Explain(err))
 }
 
+// takeBackPatience is how long the device may wait for the lock to take a change
+// back at once, in seconds: after revert_after it does so anyway.
+const takeBackPatience = 10
+
 // TakeBack undoes a change that isn't as it should be, and says why. The error
 // is flagged with providers.ErrRolledBack unless somebody else has changed since
 // what the change made: that is left alone.
@@ -41,7 +45,7 @@ func (m *Made) TakeBack(ctx context.Context, why error) error {
 	if d.RevertAfter == 0 {
 		return why
 	}
-	spelled := script.Head + script.LockOrLeave(script.ChangePatience, false) +
+	spelled := script.Head + script.LockWithin(takeBackPatience) +
 		fmt.Sprintf("%s || exit\n[ $undone != %[2]d ] || exit %[2]d\n", strings.TrimSuffix(UndoNow(m.generation), "\n"), script.ExitLeft)
 	_, err := d.Runner.Run(ctx, spelled, nil)
 	var exit *remote.ExitError

@@ -33,6 +33,10 @@ type Device struct {
 	Noun   string // what it is, for messages: "gateway"
 	// RevertAfter is how long a change waits to be claimed; 0: it needn't be.
 	RevertAfter time.Duration
+	// LockWait is how others are waited for; nil: as long as is usual.
+	LockWait *providers.LockWait
+	// LockFile is what the lock is on; empty: script.LockFile.
+	LockFile string
 }
 
 // Change is one change, in POSIX sh.
@@ -85,17 +89,28 @@ type Made struct {
 	until      time.Time // when the device takes it back
 }
 
-// Make makes a change, up to reading back: out is what Read printed. The error
-// is ErrChanged, one of the runner's, or flagged with providers.ErrRolledBack
-// where nobody knows how far it got.
+// Make makes a change once nobody else is in the middle of one, up to reading
+// back: out is what Read printed. The error is ErrChanged, one of the runner's,
+// or flagged with providers.ErrLocked where somebody else did not come to an end
+// and with providers.ErrRolledBack where nobody knows how far it got.
 func (d *Device) Make(ctx context.Context, c Change) (m *Made, out []byte, err error) {
-	m = &Made{d, c.Generation, time.Now().Add(d.RevertAfter)}
+	spelled := []byte(d.Script(c))
+	err = d.inTurn(ctx, providers.ChangeLockTimeout, func() (err error) {
+		m, out, err = d.make(ctx, c.Generation, spelled)
+		return err
+	})
+	return m, out, err
+}
+
+// make makes a change, unless somebody else is in the middle of one.
+func (d *Device) make(ctx context.Context, generation string, spelled []byte) (m *Made, out []byte, err error) {
+	m = &Made{d, generation, time.Now().Add(d.RevertAfter)}
 	if d.RevertAfter > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.RevertAfter)
 		defer cancel()
 	}
-	out, err = d.Runner.Run(ctx, script.FromStdin, []byte(d.Script(c)))
+	out, err = d.Runner.Run(ctx, script.FromStdin, spelled)
 	if err == nil {
 		return m, out, nil
 	}
@@ -110,20 +125,11 @@ func (d *Device) Make(ctx context.Context, c Change) (m *Made, out []byte, err e
 	return nil, nil, err
 }
 
-// patience is how long a change may wait for the lock, in seconds. It must
-// leave time for the change itself: see Make.
-func (d *Device) patience() int {
-	if d.RevertAfter == 0 {
-		return script.ChangePatience
-	}
-	return min(script.ChangePatience, int(d.RevertAfter/(2*time.Second)))
-}
-
 // Script spells a change up to its reading back.
 func (d *Device) Script(c Change) string {
 	tag := "BTPLAN_" + c.Generation
 	var b strings.Builder
-	b.WriteString(script.Head + script.SectionHead + script.LockOrLeave(d.patience(), c.NeedsLock))
+	b.WriteString(script.Head + script.SectionHead + script.LockOrLeave(c.NeedsLock))
 	sum := sha256.Sum256(c.Printed)
 	// Where there is no sha256sum, the transaction's first command still
 	// tells another btplan's change, though not one by hand.
@@ -179,12 +185,10 @@ func (d *Device) Explain(err error) error {
 		return err
 	}
 	switch {
-	case exit.Code == script.ExitBusy:
-		return fmt.Errorf("somebody else is in the middle of a change of this %[1]s, and does not come to an end, so nothing was done: run btplan again when they are done. If nobody is, fuser "+script.LockFile+" tells on the %[1]s which process has the lock (%[2]w)", d.Noun, err)
 	case exit.Code == 127:
 		return fmt.Errorf("a program that was there is not on the %s any more: %w", d.Noun, err)
 	case script.ForRootOnly(exit.Stderr):
-		return fmt.Errorf("%s: %w", script.RootOnly, err)
+		return fmt.Errorf("%s. What failed: %w", script.RootOnly, err)
 	}
 	return err
 }

@@ -1,6 +1,11 @@
 // Package memory keeps what devices note for the next run, in one small file
 // beside the configuration: .btplan/memory.json. It holds hints only. A file
 // that is missing, damaged or out of reach costs a warning, and never a run.
+//
+// A note stays when its device goes from the configuration: what btplan left on
+// the device may be told for its own by the note alone (a mapping of which the
+// router gives no mark back, one of PCP that only its nonce can change), and is
+// then when the device is put back.
 package memory
 
 import (

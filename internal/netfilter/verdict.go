@@ -15,6 +15,15 @@ type Verdict struct {
 	Accepts bool   // else it drops or rejects
 	Chain   string // where it is: "chain input of table inet filter"
 	Rule    string // which it is there: "handle 7", or as iptables-save prints it
+	List    string // the command that shows it by that handle; empty: none is needed
+}
+
+// String is v as a person finds it on the device.
+func (v Verdict) String() string {
+	if v.List != "" {
+		return fmt.Sprintf("%s (%s shows it)", v.Rule, v.List)
+	}
+	return v.Rule + " of " + v.Chain
 }
 
 // Verdicts gives the rules that decide of packets on a way, as far as they can
@@ -94,7 +103,10 @@ func (f *Facts) verdicts(begins func(nft.Chain) bool, builtIn string, tables ...
 
 // verdictOf reads a rule of nftables.
 func verdictOf(r nft.Rule) (v Verdict, is bool) {
-	v = Verdict{Match: MatchIn(r.Family), Chain: fmt.Sprintf("chain %s of %s", r.Chain, r.In()), Rule: fmt.Sprintf("handle %d", r.Handle)}
+	v = Verdict{Match: MatchIn(r.Family), Chain: fmt.Sprintf("chain %s of %s", r.Chain, r.In()), Rule: fmt.Sprintf("handle %d", r.Handle), List: listCommand(r)}
+	if r.Comment != "" {
+		v.Rule += fmt.Sprintf(" %q", r.Comment)
+	}
 	for _, s := range r.Statements {
 		switch s.Name {
 		case "counter", "log":
@@ -111,6 +123,17 @@ func verdictOf(r nft.Rule) (v Verdict, is bool) {
 		}
 	}
 	return v, is
+}
+
+// listCommand is the command that lists the chain of a rule with the handles,
+// fit for a person to paste into a shell.
+func listCommand(r nft.Rule) string {
+	for _, name := range []string{r.Family, r.Table, r.Chain} {
+		if nft.CheckName(name) != nil {
+			return "nft -a list ruleset"
+		}
+	}
+	return fmt.Sprintf("nft -a list chain %s %s %s", r.Family, r.Table, r.Chain)
 }
 
 // chainVerdicts reads the rules of a built-in chain of iptables, and of those

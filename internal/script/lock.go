@@ -35,41 +35,40 @@ if command -v flock >/dev/null && { true >>` + LockFile + `; } 2>/dev/null; then
 // for what has to be done even though nobody is there any more.
 const Lock = openLock + "\tflock 9\nfi\n"
 
-// How long a script waits for the lock when somebody waits for the script, in
-// seconds. Who has it needs it for a moment, or on a slow device for some
-// seconds.
-const (
-	ChangePatience = 10
-	readPatience   = 30
-)
-
 // LockOrLeave spells the commands that take the lock, or end the script with
-// ExitBusy: once nobody waits for a change any more, it must not be made. needed
-// says that it must not be made without the lock either.
-func LockOrLeave(patience int, needed bool) string {
+// ExitBusy. They don't wait, since who does may go away: once nobody waits for a
+// change any more, it must not be made. needed says that it must not be made
+// without the lock either.
+func LockOrLeave(needed bool) string {
 	otherwise := ""
 	if needed {
 		otherwise = fmt.Sprintf("else\n\texit %d\n", ExitNoLock)
 	}
-	return openLock + tryLock("flock -n", patience) + otherwise + "fi\n"
+	return openLock + fmt.Sprintf("\tflock -n 9 || exit %d\n", ExitBusy) + otherwise + "fi\n"
 }
 
-// tryLock spells the loop that takes the lock. Busybox's flock can't wait for a
-// limited time.
-func tryLock(flock string, patience int) string {
-	return fmt.Sprintf(`	tries=0
-	until %s 9; do
+// LockWithin spells the commands that take the lock, or after so many seconds
+// end the script with ExitBusy: they are for what is better done late than not,
+// but not for long. Busybox's flock can't wait for a limited time.
+func LockWithin(seconds int) string {
+	return openLock + fmt.Sprintf(`	tries=0
+	until flock -n 9; do
 		[ $tries -lt %d ] || exit %d
 		tries=$((tries + 1))
 		sleep 1
 	done
-`, flock, patience, ExitBusy)
+fi
+`, seconds, ExitBusy)
 }
 
-// SharedLock is the commands that wait until nobody is in the middle of a change.
-var SharedLock = `if [ -d ` + ChangesDir + ` ] && [ -r ` + LockFile + ` ] && command -v flock >/dev/null; then
-	exec 9<` + LockFile + `
-` + tryLock("flock -ns", readPatience) + "fi\n"
+// SharedLock is the commands that keep everyone from changing the device while
+// the script runs, or end it with ExitBusy where somebody is in the middle of
+// that.
+var SharedLock = fmt.Sprintf(`if [ -d %s ] && [ -r %[2]s ] && command -v flock >/dev/null; then
+	exec 9<%[2]s
+	flock -ns 9 || exit %[3]d
+fi
+`, ChangesDir, LockFile, ExitBusy)
 
 // LockSection is the commands that print what CanLock reads, as the section
 // "lock". They start no program, and make no file.

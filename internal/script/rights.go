@@ -3,7 +3,7 @@ package script
 import "strings"
 
 // RootOnly says what to do about a lack of rights.
-const RootOnly = "the packet filter may be read and changed by root only: log in as root, or set sudo = true in the ssh block; with local = true, run btplan as root"
+const RootOnly = "only root can read and change the packet filter, and btplan is not root there. Log in as root, or set sudo = true in the ssh block; with local = true, run btplan itself as root, by sudo btplan"
 
 // ForRootOnly says whether a program has complained of a lack of rights.
 func ForRootOnly(says string) bool {

@@ -1,6 +1,7 @@
 package hostfw
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/btplan/btplan/providers"
 	"github.com/btplan/btplan/providers/hostfw/host"
 	"github.com/btplan/btplan/providers/hostfw/hosttest"
+	"github.com/btplan/btplan/providers/hostfw/packetfilter"
+	"github.com/btplan/btplan/providers/hostfw/ufw"
 )
 
 // testdataOf is where the files of a kind are, up to their names' beginning.
@@ -35,6 +38,19 @@ func TestAnswers(t *testing.T) {
 		detected, err := hosttest.DeviceOf(autoKind).Parse(hosttest.Answer(t, testdataOf(k.Name)+".answer"))
 		if err != nil || detected.String() != k.Name {
 			t.Errorf("auto: got %v, %v, want %s", detected, err, k.Name)
+		}
+	}
+}
+
+// What keeps auto from taking a firewall reads as a sentence, whoever says it.
+func TestUnusable(t *testing.T) {
+	why := errors.New("its rules are odd")
+	for name, want := range map[string]string{
+		ufw.Kind.Name:         `firewall "auto" has found ufw on the machine, which it can't take: its rules are odd`,
+		packetfilter.Any.Name: "its rules are odd",
+	} {
+		if got := unusable(host.Kind{Name: name}, why); got.Error() != want || !errors.Is(got, why) {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

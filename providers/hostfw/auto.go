@@ -20,6 +20,14 @@ const autoName = "auto"
 // other people's rules for them. Of nftables and iptables it takes what is there.
 var autoKinds = []host.Kind{anotherSystem, ufw.Kind, firewalld.Kind, packetfilter.Any}
 
+// unusable says why a firewall that was found can't be taken.
+func unusable(k host.Kind, err error) error {
+	if k.Name == packetfilter.Any.Name || k.Name == anotherSystem.Name {
+		return err // which says what it is about
+	}
+	return fmt.Errorf("firewall \"auto\" has found %s on the machine, which it can't take: %w", k.Name, err)
+}
+
 // autoKind is the one of autoKinds that is active.
 var autoKind = host.Kind{
 	Name: autoName,
@@ -43,7 +51,7 @@ func detect(project string, p script.Printed) (*host.Holding, error) {
 		h, err := k.Read(project, p)
 		switch {
 		case err != nil && found == nil:
-			return nil, fmt.Errorf("%s is there, but: %w", k.Name, err)
+			return nil, unusable(k, err)
 		case err != nil || h == nil:
 		case h.Active && found == nil:
 			found = h

@@ -39,7 +39,7 @@ func TestLabBeside(t *testing.T) {
 			}
 			warned()
 			p.Machine.Sh(strict + "; iptables-legacy -A INPUT -p tcp --dport 6000:7000 -j DROP")
-			warned("chain input of table inet strict (policy drop); ", "chain INPUT of table filter of iptables-legacy (-A INPUT -p tcp -m tcp --dport 6000:7000 -j DROP)")
+			warned("chain input of table inet strict (policy drop); ", "rule -A INPUT -p tcp -m tcp --dport 6000:7000 -j DROP of chain INPUT of table filter of iptables-legacy")
 			p.Machine.Sh("iptables-legacy -F INPUT; nft add rule inet strict input tcp dport 6881-6889 accept")
 			warned()
 			p.Machine.Sh("nft flush chain inet strict input")
@@ -62,7 +62,7 @@ func TestLabBeside(t *testing.T) {
 			}
 			d.Destroy(t) // reloads firewalld, which flushes iptables
 			p.Machine.Sh("iptables-nft -A INPUT -i lo -j ACCEPT; iptables-nft -A INPUT -j REJECT")
-			warned("chain INPUT of table filter of iptables-nft (-A INPUT -j REJECT --reject-with icmp-port-unreachable)")
+			warned("rule -A INPUT -j REJECT --reject-with icmp-port-unreachable of chain INPUT of table filter of iptables-nft")
 		})
 	}
 }

@@ -17,12 +17,12 @@ func TestLabPacketFilterDenials(t *testing.T) {
 	lab.Need(t, "iptables-nft", "iptables-legacy", "ip6tables-nft", "ip6tables-legacy")
 	for name, test := range map[string]struct{ firewall, typ, rule, want string }{
 		"nft, broader":        {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6000-7999 drop", "warning: Rules are overridden. nftables has rules that would keep packets out of the ports that are to be opened: rule handle"},
-		"nft, some senders":   {nftDrop, "nftables", "nft insert rule inet filter input ip saddr 203.0.113.9 drop", "of chain input of table inet filter"},
+		"nft, some senders":   {nftDrop, "nftables", "nft insert rule inet filter input ip saddr 203.0.113.9 drop", "(nft -a list chain inet filter input shows it)"},
 		"nft, the very ports": {nftDrop, "nftables", "nft insert rule inet filter input tcp dport { 6881, 6885-6889 } reject", "refused: A rule shuts these ports. Rule handle"},
 		"nft, other ports":    {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6000-6880 drop", ""},
 		"nft, another state":  {nftDrop, "nftables", "nft insert rule inet filter input tcp dport 6881 ct state new limit rate over 5/second drop", ""},
 		"nft, jumped to": {nftDrop, "nftables", "nft 'add chain inet filter shut; add rule inet filter shut tcp dport 6881-7000 drop; insert rule inet filter input jump shut'",
-			"of chain shut of table inet filter"},
+			"(nft -a list chain inet filter shut shows it)"},
 		"iptables, broader":        {iptablesDrop("legacy"), "iptables", "iptables-legacy -I INPUT -p tcp -m multiport --dports 80,6885 -j DROP", "rule -A INPUT -p tcp -m multiport --dports 80,6885 -j DROP of chain INPUT of table filter of iptables-legacy"},
 		"iptables, the very ports": {iptablesDrop("legacy"), "iptables", "ip6tables-legacy -I INPUT -p tcp --dport 6885 -j REJECT", "refused: A rule shuts these ports. Rule -A INPUT -p tcp -m tcp --dport 6885 -j REJECT --reject-with icmp6-port-unreachable of chain INPUT of table filter of ip6tables-legacy"},
 		"iptables, seen by nft":    {iptablesDrop("nft"), "nftables", "iptables-nft -I INPUT -p tcp --dport 6881:6889 -j DROP", "refused: A rule shuts these ports"},

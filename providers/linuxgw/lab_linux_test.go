@@ -463,10 +463,10 @@ sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0`)
 		}
 		g.make(t, rules...)
 		if got := g.ReadBack().Problems; !slices.Equal(got, advised) {
-			t.Errorf("afterwards: got %q, want %q", got, advised)
+			t.Errorf("afterwards: got %+v, want %+v", got, advised)
 		}
 		if got := g.Advise(g.plan(t).Pending()[0].Changes); got != nil {
-			t.Errorf("before all are removed: got %q", got)
+			t.Errorf("before all are removed: got %+v", got)
 		}
 		g.make(t)
 	})

@@ -65,7 +65,7 @@ func open(s providers.Settings) (providers.Device, error) {
 		project: s.Project,
 		addr:    s.Addr,
 		backend: parseBackend(s.Body.GetAttr("backend")),
-		device:  guarded.Device{Runner: s.Runner, Name: s.Project, Noun: noun},
+		device:  guarded.Device{Runner: s.Runner, Name: s.Project, Noun: noun, LockWait: s.LockWait},
 	}
 	if wan := s.Body.GetAttr("wan_interface"); !wan.IsNull() {
 		g.wan = wan.AsString()
@@ -102,7 +102,7 @@ func (g *gateway) ReadBack() *providers.Reading {
 }
 
 func (g *gateway) read(ctx context.Context) (*state, error) {
-	out, err := g.device.Runner.Run(ctx, g.readScript(), nil)
+	out, err := g.device.Read(ctx, g.readScript(), nil)
 	if err != nil {
 		return nil, g.explain(err)
 	}

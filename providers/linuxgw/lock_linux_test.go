@@ -189,29 +189,107 @@ func waiting(h *lab.Host) string {
 	return h.Sh(`grep -l '[s]leep' /proc/[0-9]*/cmdline || true`)
 }
 
-// A change that can't have the lock for long is not made at all, and not later
-// either.
+// heldLock has somebody else in the middle of a change of the gateway until free
+// is called. The channel is closed when the lock has been asked for in vain.
+func heldLock(t *testing.T, gateway *lab.Host) (refused <-chan struct{}, free func()) {
+	t.Helper()
+	gateway.Sh(`mkdir -p /run/real ` + script.ChangesDir + `
+cp /usr/bin/flock /run/real/
+printf '#!/bin/sh\n/run/real/flock "$@" || { true >/run/refused; exit 1; }\n' >/run/asked
+chmod 755 /run/asked
+mount --bind /run/asked /usr/bin/flock`)
+	holder := gateway.Start("sh", "-c", script.Lock+"echo taken; exec sleep 60")
+	holder.Await("taken")
+	return gateway.SawFile("/run/refused"), holder.Stop
+}
+
+// holders counts the processes of a host that have the lock's file open.
+func holders(h *lab.Host) string {
+	return h.Sh(`for fd in /proc/[0-9]*/fd/9; do readlink $fd; done | grep -c '^/run/btplan.lock$'`)
+}
+
+// A change or a reading for which the lock can't be had in time is not made at
+// all, and not later either: nobody waits for it on the gateway.
 func TestLabLockBusy(t *testing.T) {
 	lab.Need(t, "flock")
 	nat := lab.NewNAT(t)
 	before := nat.Gateway.RuleSet()
-	holder := nat.Gateway.Start("sh", "-c", script.Lock+"echo taken; exec sleep 60")
-	holder.Await("taken")
 	g := openInside(t, nat.Gateway, "home", "wan0")
-	g.device.RevertAfter = 4 * time.Second
 	rule := forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")
-	err := g.Apply(context.Background(), g.plan(t, rule).Pending()[0].Changes, func(plan.Change, error) {})
-	if err == nil || !strings.Contains(err.Error(), "in the middle of a change") || errors.Is(err, providers.ErrConflict) {
-		t.Errorf("got %v", err)
+	changes := g.plan(t, rule).Pending()[0].Changes
+	_, free := heldLock(t, nat.Gateway)
+	for _, test := range []struct {
+		timeout time.Duration
+		says    string
+	}{
+		{0, "in the middle of a change of this gateway, and btplan was not to wait for that to end, so nothing was done"},
+		{time.Second, "in the middle of a change of this gateway, and did not come to an end in the 1s that btplan waited, so nothing was done"},
+	} {
+		g.device.LockWait = providers.NewLockWait(&test.timeout)
+		_, readErr := g.Read(t.Context())
+		changeErr := g.Apply(t.Context(), changes, func(plan.Change, error) {})
+		for what, err := range map[string]error{"reading": readErr, "changing": changeErr} {
+			if !errors.Is(err, providers.ErrLocked) || errors.Is(err, providers.ErrConflict) ||
+				!strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "on the gateway, fuser /run/btplan.lock tells") {
+				t.Errorf("%s, with a timeout of %s: got %v", what, test.timeout, err)
+			}
+		}
+		if n := strings.TrimSpace(holders(nat.Gateway)); n != "1" {
+			t.Errorf("%s processes have the lock's file open, want 1", n)
+		}
 	}
-	holder.Stop()
+	free()
 	if left := waiting(nat.Gateway); left != "" {
 		t.Errorf("still there: %s", left)
 	}
 	if after := nat.Gateway.RuleSet(); after != before {
 		t.Errorf("the gateway has\n%s\nand had\n%s", after, before)
 	}
+	g.device.LockWait = nil
 	g.make(t, rule)
+}
+
+// A change that waits for the lock is made when the lock is free, however long
+// that takes in comparison with revert_after, or not at all once it is given up.
+func TestLabLockWait(t *testing.T) {
+	lab.Need(t, "flock")
+	for name, givesUp := range map[string]bool{"long enough": false, "given up": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			nat := lab.NewNAT(t)
+			before := nat.Gateway.RuleSet()
+			g := openInside(t, nat.Gateway, "home", "wan0")
+			rule := forward(t, plan.TCP, "6881", lab.SeedboxLAN+":6881")
+			changes := g.plan(t, rule).Pending()[0].Changes
+			g.device.LockWait = providers.NewLockWait(new(time.Hour))
+			refused, free := heldLock(t, nat.Gateway)
+			ended := make(chan error)
+			go func() { ended <- g.Apply(context.Background(), changes, func(plan.Change, error) {}) }()
+			select {
+			case <-refused:
+			case err := <-ended:
+				t.Fatalf("it did not wait: %v", err)
+			}
+			if givesUp {
+				g.device.LockWait.GiveUp()
+				if err := <-ended; !errors.Is(err, providers.ErrLocked) || !strings.Contains(err.Error(), "interrupted") {
+					t.Errorf("got %v", err)
+				}
+				free()
+				if after := nat.Gateway.RuleSet(); after != before {
+					t.Errorf("the gateway has\n%s\nand had\n%s", after, before)
+				}
+				return
+			}
+			free()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			if left := g.plan(t, rule).Pending(); len(left) > 0 {
+				t.Errorf("still to do: %+v", left)
+			}
+		})
+	}
 }
 
 // Who waits to take a change back waits no longer than until it is known what

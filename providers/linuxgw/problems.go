@@ -19,6 +19,7 @@ func (s *state) findProblems(f *facts) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: "IP forwarding is off",
 			Detail:  "net.ipv4.ip_forward is 0, so the kernel passes no packet from one interface to another. Turn it on with sysctl -w net.ipv4.ip_forward=1, and for the next boot in a file of /etc/sysctl.d.",
+			OfRules: true,
 		})
 	}
 	out = append(out, s.obstacles(s.ours())...)
@@ -26,12 +27,14 @@ func (s *state) findProblems(f *facts) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: fmt.Sprintf("There is no interface %s", s.on.wan),
 			Detail:  fmt.Sprintf("The rules are for packets that come in on wan_interface, but the gateway has only %s. If %s comes up later, all is well.", strings.Join(f.interfaces, ", "), s.on.wan),
+			OfRules: true,
 		})
 	}
 	for _, command := range f.Unlisted() {
 		out = append(out, providers.Problem{
 			Summary: fmt.Sprintf("There are rules of %s that can't be read", command),
 			Detail:  fmt.Sprintf("The kernel has tables of %[1]s, but the gateway has no %[1]s to list them with. If they drop forwarded packets, a port that btplan opens stays closed. Install the package iptables there.", command),
+			OfRules: true,
 		})
 	}
 	return append(append(out, s.returning()...), f.boot.Problems(noun)...)
@@ -75,6 +78,7 @@ func (s *state) obstacles(rules []plan.Rule) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: "IPv6 forwarding is off",
 			Detail:  fmt.Sprintf("net.ipv6.conf.all.forwarding is 0, so no packet gets to %s. Turn it on with sysctl -w net.ipv6.conf.all.forwarding=1, and for the next boot in a file of /etc/sysctl.d.", targets[i]),
+			OfRules: true,
 		})
 	}
 	for _, target := range targets {
@@ -86,11 +90,13 @@ func (s *state) obstacles(rules []plan.Rule) []providers.Problem {
 			out = append(out, providers.Problem{
 				Summary: fmt.Sprintf("No route to %s", target),
 				Detail:  fmt.Sprintf("The gateway has no route to %s, so what is forwarded there is lost. Is the machine's address right?", target),
+				OfRules: true,
 			})
 		case r.iface == s.wan:
 			out = append(out, providers.Problem{
 				Summary: fmt.Sprintf("%s is on the wrong side", target),
 				Detail:  fmt.Sprintf("The gateway's route to %s leads out by %s, the WAN interface, so it is on none of the gateway's own networks. Is the machine's address right, and wan_interface?", target, s.wan),
+				OfRules: true,
 			})
 		}
 	}
@@ -117,7 +123,8 @@ func (s *state) earlyDrops(rules []plan.Rule) []providers.Problem {
 		if i >= 0 {
 			out = append(out, providers.Problem{
 				Summary: fmt.Sprintf("%s ports are dropped early", strings.ToUpper(string(rules[i].Protocol))),
-				Detail:  fmt.Sprintf("A rule of %s (%s) drops packets for %s %s before they can be forwarded. Nothing that btplan does can let them pass: remove that rule.", v.Chain, v.Rule, rules[i].Protocol, rules[i].Ports),
+				Detail:  fmt.Sprintf("Rule %s drops packets for %s %s before they can be forwarded. Nothing that btplan does can let them pass: remove that rule.", v, rules[i].Protocol, rules[i].Ports),
+				OfRules: true,
 			})
 		}
 	}
@@ -140,6 +147,7 @@ func (s *state) unmarkedDrops(targets []netip.Addr) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: "A chain of nftables comes too early",
 			Detail:  fmt.Sprintf("The %s may drop forwarded packets, and with its priority of %d it comes before iptables, where btplan marks those that are to pass. Give it a priority above %d; or have nftables hold btplan's rules, which marks them earlier: run btplan destroy, set backend = \"nftables\", and apply.", chain, chain.Priority, markPriority),
+			OfRules: true,
 		})
 	}
 	return out

@@ -59,6 +59,7 @@ func (natpmp) look(ctx context.Context, c portctl.Client) (sight, error) {
 var noOutside = providers.Problem{
 	Summary: "The router has no address on the outside",
 	Detail:  "It says so itself: its connection to the Internet is down, or what it has there is no public address, which some routers do not serve. Nothing can be reached from the Internet until that is mended.",
+	OfRules: true,
 }
 
 func (natpmp) mine(rule plan.Rule, local netip.Addr) error {

@@ -32,6 +32,7 @@ func doubleNAT(outside netip.Addr) []providers.Problem {
 	return []providers.Problem{{
 		Summary: "Double NAT",
 		Detail:  fmt.Sprintf("The router's own address on the outside is %s: %s. What is mapped here can't be reached from the Internet. %s.", outside, who, what),
+		OfRules: true,
 	}}
 }
 
@@ -39,6 +40,7 @@ func doubleNAT(outside netip.Addr) []providers.Problem {
 var noPublicAddress = providers.Problem{
 	Summary: "The router has no public address",
 	Detail:  "It says that it has no address on the Internet: either its connection is down, or its own address is a private one, with another router or the provider's NAT before it (double NAT). Such a router often refuses all mappings. Look at the address on its status page. If it is one of 10.x, 172.16-31.x, 192.168.x or 100.64-127.x, forward the ports on the router before it too, have that one pass everything on (bridge mode), or ask the provider for a public address.",
+	OfRules: true,
 }
 
 // isOutsideNone says whether this is how a router by UPnP says that it has no

@@ -225,6 +225,7 @@ func (g *portctlGateway) reading(now time.Time) *providers.Reading {
 		r.Problems = append(r.Problems, providers.Problem{
 			Summary: "The router grants shorter leases",
 			Detail:  fmt.Sprintf("It was asked for %s and grants %s, after which a port is shut. btplan apply -renew has to run at least every %s.", leaseText(g.lease), leaseText(shortest), leaseText(shortest/2)),
+			OfRules: true,
 		})
 	}
 	return r

@@ -350,7 +350,7 @@ func TestPortctlAdvice(t *testing.T) {
 		dev := r.device(pcp{}, memory, "")
 		changes, _ := newRun(t, dev, wanted...).changes()
 		if got := dev.Advise(changes); len(changes) == 0 || len(got) > 0 {
-			t.Errorf("%d changes have the advice %q", len(changes), got)
+			t.Errorf("%d changes have the advice %+v", len(changes), got)
 		}
 	}
 }

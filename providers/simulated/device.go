@@ -17,6 +17,7 @@ type device struct {
 	project string
 	file    file
 	lease   uint32 // of the rules that it writes, in seconds; 0: for good
+	wait    *providers.LockWait
 
 	// seen is the file as the latest Read found it, or as the latest Apply
 	// left it; nil when there was none.
@@ -108,7 +109,7 @@ func (d *device) apply(ctx context.Context, changes []plan.Change) error {
 	if !pending(changes) {
 		return nil
 	}
-	unlock, err := d.file.lock(ctx)
+	unlock, err := d.file.lock(ctx, d.wait)
 	if err != nil {
 		return d.errorf("%w", err)
 	}

@@ -7,8 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
+	"github.com/btplan/btplan/providers"
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2/maybe"
 )
@@ -16,9 +16,6 @@ import (
 const (
 	// maxFile bounds the file, in bytes: room for half a million rules.
 	maxFile = 64 << 20
-	// lockPoll is how often a lock that another process holds is asked for.
-	// It is held for milliseconds.
-	lockPoll = 10 * time.Millisecond
 )
 
 // file is where a device keeps its rules.
@@ -71,15 +68,33 @@ func (f file) save(data []byte) error {
 func (f file) remove() error { return os.Remove(f.path) }
 
 // lock keeps other btplans from writing until unlock is called, or until this
-// process ends, however it does. It waits for whoever has the lock, as long
-// as ctx allows.
-func (f file) lock(ctx context.Context) (unlock func(), err error) {
+// process ends, however it does. It waits for whoever has the lock.
+func (f file) lock(ctx context.Context, wait *providers.LockWait) (unlock func(), err error) {
+	lock := providers.Lock{
+		On:      f.name,
+		Holder:  fmt.Sprintf("it has %s.lock locked", f.name),
+		Timeout: providers.ChangeLockTimeout,
+	}
+	err = wait.Do(ctx, lock, func() (err error) {
+		unlock, err = f.tryLock(ctx)
+		return err
+	})
+	return unlock, err
+}
+
+// tryLock takes the lock, unless somebody else has it.
+func (f file) tryLock(ctx context.Context) (unlock func(), err error) {
 	// The file itself can't carry the lock: each save puts another in its
 	// place. So a file beside it does, for as long as it is needed.
 	path := f.path + ".lock"
-	for {
+	for ctx.Err() == nil {
 		l := flock.New(path, flock.SetPermissions(0o600))
-		if _, err := l.TryLockContext(ctx, lockPoll); err != nil {
+		locked, err := l.TryLock()
+		if err == nil && !locked {
+			err = providers.ErrLocked
+		}
+		if err != nil {
+			_ = l.Close()
 			return nil, fmt.Errorf("can't lock %s: %w", path, err)
 		}
 		if names(path, l) {
@@ -95,6 +110,7 @@ func (f file) lock(ctx context.Context) (unlock func(), err error) {
 			return nil, fmt.Errorf("can't lock %s: %w", path, err)
 		}
 	}
+	return nil, ctx.Err()
 }
 
 // names says whether path still leads to the file that l has locked. If not,

@@ -134,7 +134,7 @@ func open(s providers.Settings, is role) *device {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(s.Dir, path)
 	}
-	return &device{is: is, addr: s.Addr, project: s.Project, file: file{path: path, name: name}}
+	return &device{is: is, addr: s.Addr, project: s.Project, file: file{path: path, name: name}, wait: s.LockWait}
 }
 
 // defaultFile is the file of a device whose block names none. A block's name

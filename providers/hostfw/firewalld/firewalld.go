@@ -150,6 +150,7 @@ func readFirewalld(project string, p script.Printed) (*host.Holding, error) {
 		h.Problems = append(h.Problems, providers.Problem{
 			Summary: "firewalld is not running",
 			Detail:  "firewalld is installed, but does not run, so it shuts no port. The rules are put into its permanent configuration all the same, and count from when it is started.",
+			OfRules: true,
 		})
 	}
 	return h, nil

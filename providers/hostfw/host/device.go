@@ -15,7 +15,7 @@ import (
 func NewDevice(k Kind, s providers.Settings) *Device {
 	d := &Device{
 		kind: k, project: s.Project, Addr: s.Addr,
-		Guarded: guarded.Device{Runner: s.Runner, Name: UnitName(s.Project), Noun: Noun},
+		Guarded: guarded.Device{Runner: s.Runner, Name: UnitName(s.Project), Noun: Noun, LockWait: s.LockWait},
 	}
 	// A change made here can't cut the way to the machine; nor is one waited
 	// for where the block has no word for how long.
@@ -65,7 +65,7 @@ func (d *Device) Read(ctx context.Context) (*providers.Reading, error) {
 }
 
 func (d *Device) read(ctx context.Context, whole bool) (*State, error) {
-	out, err := d.Guarded.Runner.Run(ctx, script.FromStdin, []byte(script.Head+script.SectionHead+script.SharedLock+d.Sections(whole)+"exit 0\n"))
+	out, err := d.Guarded.Read(ctx, script.FromStdin, []byte(script.Head+script.SectionHead+script.SharedLock+d.Sections(whole)+"exit 0\n"))
 	if err != nil {
 		return nil, d.Guarded.Explain(err)
 	}

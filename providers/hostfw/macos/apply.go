@@ -20,19 +20,28 @@ import (
 // sha256sum(1); its Perl does the same.
 type device struct{ *host.Device }
 
-// lock is the commands that wait until no other btplan is at work on this
-// machine, for a minute. The lock, on an open file, is that of the script and of
-// all that it runs, and goes with the last of them.
-const lock = `exec 9>>/var/run/btplan.lock || exit
-perl -MFcntl=:flock -e 'alarm 60; open my $lock, ">&=9" or die $!; flock $lock, LOCK_EX or die $!' || exit
-`
+// lockFile is what the lock is on. The lock, on an open file, is that of the
+// script and of all that it runs, and goes with the last of them.
+const lockFile = "/var/run/btplan.lock"
 
-const head = script.Head + script.SectionHead + lock
+// head spells the beginning of a script, which takes the lock in one of Perl's
+// modes, or ends with script.ExitBusy where somebody else has it.
+func head(mode string) string {
+	return script.Head + script.SectionHead + fmt.Sprintf(`exec 9>>%s || exit
+perl -MFcntl=:flock -e 'open my $lock, ">&=9" or die $!; flock $lock, %s|LOCK_NB or $!{EWOULDBLOCK} ? exit %d : die $!' || exit
+`, lockFile, mode, script.ExitBusy)
+}
+
+// Perl's modes of flock(2): to read with others, to change alone.
+const (
+	shared    = "LOCK_SH"
+	exclusive = "LOCK_EX"
+)
 
 // Read gives our rules, and as foreign all others by which pf lets packets in to
 // a port.
 func (d device) Read(ctx context.Context) (*providers.Reading, error) {
-	out, err := d.Guarded.Runner.Run(ctx, script.FromStdin, []byte(head+d.Sections(false)+"exit 0\n"))
+	out, err := d.Guarded.Read(ctx, script.FromStdin, []byte(head(shared)+d.Sections(false)+"exit 0\n"))
 	if err != nil {
 		return nil, d.Guarded.Explain(err)
 	}
@@ -59,7 +68,7 @@ func (d device) apply(ctx context.Context, changes []plan.Change) error {
 	if err != nil {
 		return err
 	}
-	out, err := d.Guarded.Runner.Run(ctx, script.FromStdin, []byte(d.changeScript(base, after)))
+	out, err := d.Guarded.RunInTurn(ctx, providers.ChangeLockTimeout, script.FromStdin, []byte(d.changeScript(base, after)))
 	var exit *remote.ExitError
 	if errors.As(err, &exit) && exit.Code == host.ExitChanged {
 		err = guarded.ErrChanged
@@ -91,7 +100,7 @@ umask 077
 change=$(mktemp -d /var/run/btplan.XXXXXX) || exit
 %scat >"$change/do" %s(cd "$change" && exec perl -MPOSIX=setsid -e 'setsid(); exec @ARGV' sh ./do </dev/null) || exit
 %sexit 0
-`, head, list, sha256.Sum256(printed), host.ExitChanged, base.Snapshot(),
+`, head(exclusive), list, sha256.Sum256(printed), host.ExitChanged, base.Snapshot(),
 		script.Heredoc(fmt.Sprintf(`%schange() {
 %s}
 change

@@ -36,7 +36,9 @@ func Type() providers.Type {
 		},
 		Open: func(s providers.Settings) (providers.Device, error) {
 			k := Kind(host.OptionalText(s.Body.GetAttr("program")))
-			return device{host.NewDevice(k, s)}, nil
+			d := device{host.NewDevice(k, s)}
+			d.Guarded.LockFile = lockFile
+			return d, nil
 		},
 	}
 }
@@ -191,7 +193,9 @@ func (m *macos) NeedsLock() bool { return false }
 // are.
 func (m *macos) problems() []providers.Problem {
 	var out []providers.Problem
-	add := func(summary, detail string) { out = append(out, providers.Problem{Summary: summary, Detail: detail}) }
+	add := func(summary, detail string) {
+		out = append(out, providers.Problem{Summary: summary, Detail: detail, OfRules: true})
+	}
 	switch {
 	case !m.active:
 		add("pf is off", "macOS's packet filter is not enabled, so it shuts no port. The rules are put there all the same, and count from when it is turned on, with pfctl -e.")

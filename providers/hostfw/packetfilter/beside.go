@@ -52,6 +52,7 @@ func WarnOfOthers(h *host.Holding, project string, p script.Printed, firewalls .
 		h.Problems = append(h.Problems, providers.Problem{
 			Summary: "What other filters drop can't be told",
 			Detail:  fmt.Sprintf("The rules of nftables and iptables on the machine can't be read: %s. If any but those of %s drop packets, a port that btplan opens stays shut.", err, h),
+			OfRules: true,
 		})
 		return
 	}
@@ -90,6 +91,7 @@ func droppedBeside(firewall string, bases map[plan.Kind][]netfilter.Base, rules 
 	return []providers.Problem{{
 		Summary: "Another filter drops packets too",
 		Detail:  fmt.Sprintf("The machine has rules that %[1]s knows nothing of, and these drop packets that %[1]s lets pass: %[2]s. btplan opens ports in %[1]s only: let the packets pass there too, by hand, or take out what drops them.", firewall, list),
+		OfRules: true,
 	}}
 }
 
@@ -110,7 +112,7 @@ func droppedIn(b netfilter.Base, r plan.Rule) string {
 	for i, v := range b.Verdicts {
 		some := len(v.From) > 0 || len(v.In) > 0
 		if !v.Accepts && !some && isFor(v.Match, r) && !passed(i, v.Version) {
-			return fmt.Sprintf("%s (%s)", v.Chain, v.Rule)
+			return "rule " + v.String()
 		}
 	}
 	rest := netfilter.Match{Version: b.Version, Protocols: []plan.Protocol{r.Protocol}}

@@ -24,6 +24,7 @@ func (u *packetFilter) problems(rules []plan.Rule) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: fmt.Sprintf("There are rules of %s that can't be read", command),
 			Detail:  fmt.Sprintf("The kernel has tables of %[1]s, but the machine has no %[1]s to list them with. If they drop packets, a port that btplan opens stays closed. Install the package iptables there.", command),
+			OfRules: true,
 		})
 	}
 	return append(out, u.boot.Problems(host.Noun)...)
@@ -41,6 +42,7 @@ func (u *packetFilter) Obstacles(rules []plan.Rule) []providers.Problem {
 		out = append(out, providers.Problem{
 			Summary: "IPv6 is left out",
 			Detail:  fmt.Sprintf("The ports are opened over IPv4 alone: %s.", c.NoIPv6),
+			OfRules: true,
 		})
 	}
 	return append(out, c.unmarkedDrops(rules)...)
@@ -55,7 +57,8 @@ func (u *packetFilter) earlyDrops(rules []plan.Rule) []providers.Problem {
 		if i >= 0 {
 			out = append(out, providers.Problem{
 				Summary: fmt.Sprintf("%s ports are dropped early", strings.ToUpper(string(rules[i].Protocol))),
-				Detail:  fmt.Sprintf("A rule of %s (%s) drops packets for %s %s before they get to the machine. Nothing that btplan does can let them pass: remove that rule.", v.Chain, v.Rule, rules[i].Protocol, rules[i].Ports),
+				Detail:  fmt.Sprintf("Rule %s drops packets for %s %s before they get to the machine. Nothing that btplan does can let them pass: remove that rule.", v, rules[i].Protocol, rules[i].Ports),
+				OfRules: true,
 			})
 		}
 	}
@@ -75,6 +78,7 @@ func (c chains) unmarkedDrops(rules []plan.Rule) []providers.Problem {
 			out = append(out, providers.Problem{
 				Summary: "A chain of nftables comes too early",
 				Detail:  fmt.Sprintf("The %s may drop packets of the machine, and with its priority of %d it comes before iptables, where btplan marks those that are to pass. Give it a priority above %d; or have nftables hold btplan's rules, which marks them earlier: run btplan destroy, write firewall \"nftables\" in the machine's block, and apply.", chain, chain.Priority, markPriority),
+				OfRules: true,
 			})
 		}
 	}

@@ -73,7 +73,7 @@ func (u *packetFilter) Overridden(rules []plan.Rule) []string {
 	var names []string
 	for _, r := range rules {
 		for _, v := range u.denials(r) {
-			names = append(names, fmt.Sprintf("rule %s of %s", v.Rule, v.Chain))
+			names = append(names, "rule "+v.String())
 		}
 	}
 	return names
@@ -94,7 +94,7 @@ func (u *packetFilter) Refuse(rules []plan.Rule) *providers.Problem {
 			}
 			return &providers.Problem{
 				Summary: "A rule shuts these ports",
-				Detail:  fmt.Sprintf("Rule %s of %s is for these very ports (%s). btplan does not open what someone has shut on purpose: delete that rule, or choose other ports.", v.Rule, v.Chain, r),
+				Detail:  fmt.Sprintf("Rule %s is for these very ports (%s). btplan does not open what someone has shut on purpose: delete that rule, or choose other ports.", v, r),
 			}
 		}
 	}

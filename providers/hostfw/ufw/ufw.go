@@ -99,11 +99,13 @@ func readUFW(project string, p script.Printed) (*host.Holding, error) {
 		h.Problems = append(h.Problems, providers.Problem{
 			Summary: "ufw is not active",
 			Detail:  "ufw is installed, but turned off, so it shuts no port. The rules are put there all the same, and count from when it is turned on, with ufw enable.",
+			OfRules: true,
 		})
 	case !inForce:
 		h.Problems = append(h.Problems, providers.Problem{
 			Summary: "ufw's rules are not in force",
 			Detail:  "ufw is enabled, but its chains are not in the kernel: something has flushed them, or ufw was not started. Run ufw reload on the machine.",
+			OfRules: true,
 		})
 	}
 	return h, nil

@@ -47,16 +47,19 @@ func problemsOf(active []profile) []providers.Problem {
 			out = append(out, providers.Problem{
 				Summary: "The Windows firewall is off",
 				Detail:  fmt.Sprintf("The firewall is turned off for networks of the profile %s, so it shuts no port there. The rules are made all the same, and count from when it is turned on.", p.Name),
+				OfRules: true,
 			})
 		case strings.EqualFold(p.Inbound, "False"):
 			out = append(out, providers.Problem{
 				Summary: "Windows blocks all incoming connections",
 				Detail:  fmt.Sprintf("For networks of the profile %s the firewall is set to block all incoming connections, those in the list of allowed apps too, so no rule opens a port. Turn that setting off.", p.Name),
+				OfRules: true,
 			})
 		case strings.EqualFold(p.LocalRules, "False"):
 			out = append(out, providers.Problem{
 				Summary: "Policy overrides the rules of the machine",
 				Detail:  fmt.Sprintf("Group Policy has it that rules made on the machine itself don't count in networks of the profile %s, so btplan's open no port there. Whoever runs the domain has to allow local rules, or open the ports by policy.", p.Name),
+				OfRules: true,
 			})
 		}
 	}

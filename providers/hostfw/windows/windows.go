@@ -240,7 +240,7 @@ func explainWindows(err error) error {
 	}
 	// The message is in the language of the machine, but not its number.
 	if strings.Contains(readable.Stderr, "Windows System Error 5,") {
-		return fmt.Errorf("the firewall may be read and changed by administrators only: log in as one, by an SSH server that gives elevated sessions: %w", &readable)
+		return fmt.Errorf("only administrators can read and change the firewall, and btplan is none there. Log in as one, by an SSH server that gives elevated sessions. What failed: %w", &readable)
 	}
 	return &readable
 }

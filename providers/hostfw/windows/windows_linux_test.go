@@ -429,7 +429,7 @@ func TestLabWindowsLimited(t *testing.T) {
 	w.Edit(func(s *hostfake.WindowsState) { s.Limited = true })
 	before := w.Dump()
 	for mode, says := range map[string]string{
-		modeNetSecurity: "administrators only: log in as one, by an SSH server that gives elevated sessions",
+		modeNetSecurity: "only administrators can read and change the firewall, and btplan is none there. Log in as one, by an SSH server that gives elevated sessions",
 		modeAdvFirewall: "A specified value is not valid.",
 	} {
 		d := w.Open(t, runner, Type(), "home", map[string]cty.Value{"mode": cty.StringVal(mode)})
