@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -102,7 +101,7 @@ func templateFileFunc(files *fileCache, all map[string]function.Function) functi
 			if f.err != nil {
 				return cty.NilVal, function.NewArgError(0, f.err)
 			}
-			tmpl, diags := hclsyntax.ParseTemplate([]byte(f.text), path, hcl.InitialPos)
+			tmpl, diags := parseTemplate([]byte(f.text), path)
 			if diags.HasErrors() {
 				return cty.NilVal, function.NewArgError(0, oneLine(diags))
 			}

@@ -74,6 +74,9 @@ var replaceFunc = function.New(&function.Spec{
 			}
 			return cty.StringVal(re.ReplaceAllString(s, replacement)), nil
 		}
+		if n := strings.Count(s, old); n > 0 && len(replacement) > (maxText-len(s))/n {
+			return cty.NilVal, tooLong(2)
+		}
 		return cty.StringVal(strings.ReplaceAll(s, old, replacement)), nil
 	},
 })

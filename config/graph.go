@@ -27,6 +27,16 @@ type node struct {
 	// unknown too, and no diagnostic follows from that.
 	value      cty.Value
 	referenced bool
+	// late makes the value of a block that nothing in the configuration refers
+	// to. It is nil otherwise.
+	late func() cty.Value
+}
+
+// complete sees that n has its value.
+func (n *node) complete() {
+	if n.late != nil {
+		n.value, n.late = n.late(), nil
+	}
 }
 
 // add takes a node into the configuration under its name.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -106,7 +105,7 @@ func (l *loader) givenValue(v *variable) (cty.Value, hcl.Range, bool) {
 	}
 	// Diagnostics show the text as a file of this name.
 	name := fmt.Sprintf("<%s for %s>", g.from, v.name)
-	expr, diags := hclsyntax.ParseExpression([]byte(g.text), name, hcl.InitialPos)
+	expr, diags := ParseExpression([]byte(g.text), name)
 	if v.sensitive {
 		if diags.HasErrors() {
 			l.fail(v.rng, "Invalid value", "The value given by %s for var.%s, which is sensitive, is not an expression in HCL.", g.from, v.name)

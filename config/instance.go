@@ -194,23 +194,28 @@ func identity(addr plan.Addr) map[string]cty.Value {
 	}
 }
 
-// build makes the value of a node from its instances. one gives the object of
-// the instance at that place of the list.
+// build makes the value of a node from its instances, or leaves that for when it
+// is asked for. one gives the object of the instance at that place of the list.
 func (n *node) build(list []instance, known bool, one func(i int) map[string]cty.Value) {
-	// Nobody may ask for it, and ten thousand objects take their time.
-	if !known || !n.referenced {
+	if !known {
 		return
 	}
-	objects := make([]cty.Value, 0, len(list))
-	for i, inst := range list {
-		if inst.dry {
-			continue
+	n.late = func() cty.Value {
+		objects := make([]cty.Value, 0, len(list))
+		for i, inst := range list {
+			if inst.dry {
+				continue
+			}
+			attrs := identity(inst.addr)
+			for name, v := range one(i) {
+				attrs[name] = v
+			}
+			objects = append(objects, cty.ObjectVal(attrs))
 		}
-		attrs := identity(inst.addr)
-		for name, v := range one(i) {
-			attrs[name] = v
-		}
-		objects = append(objects, cty.ObjectVal(attrs))
+		return whole(n.block, list, objects)
 	}
-	n.value = whole(n.block, list, objects)
+	// Nobody may ask for it, and ten thousand objects take their time.
+	if n.referenced {
+		n.complete()
+	}
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/hashicorp/hcl/v2/json"
 )
 
 // How much of a file is taken, in bytes.
@@ -58,7 +56,7 @@ func (l *loader) listDir() sources {
 		if filepath.Clean(where) == "." {
 			where = "the current directory"
 		}
-		l.failFile("No configuration", "There is no *.btp.hcl or *.btp.json file in %s. Write one, or say with -chdir where it is.", where)
+		l.failFile("No configuration", "There is no *.btp.hcl or *.btp.json file in %s. Write one (btplan discover -hcl prints one to start from), or say with -chdir where it is.", where)
 	}
 	return src
 }
@@ -108,13 +106,7 @@ func (l *loader) failFile(summary, detail string, args ...any) {
 func (l *loader) parse(files []source) []body {
 	var out []body
 	for _, s := range files {
-		var f *hcl.File
-		var diags hcl.Diagnostics
-		if strings.HasSuffix(s.path, ".json") {
-			f, diags = json.Parse(s.text, s.path)
-		} else {
-			f, diags = hclsyntax.ParseConfig(s.text, s.path, hcl.InitialPos)
-		}
+		f, diags := ParseFile(s.text, s.path)
 		l.diags = append(l.diags, diags...)
 		if f == nil || f.Body == nil {
 			l.files[s.path] = &hcl.File{Bytes: s.text}

@@ -16,6 +16,10 @@ import (
 func (l *loader) value(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
 	v, diags := expr.Value(ctx)
 	l.diags = append(l.diags, l.reword(diags, expr, ctx)...)
+	if !diags.HasErrors() && holdsBoundless(v) {
+		l.diags = append(l.diags, boundlessAt(expr.Range()))
+		return v, false
+	}
 	return v, !diags.HasErrors()
 }
 
@@ -165,8 +169,7 @@ func wholeNumber(v cty.Value) (int, bool) {
 // number is a number as the author would write it.
 func number(v cty.Value) string {
 	f := v.AsBigFloat()
-	// To write 1e999999999 out, even in short, takes minutes.
-	if exp := f.MantExp(nil); exp > 1<<10 || exp < -1<<10 {
+	if boundless(f) {
 		return "a number beyond all bounds"
 	}
 	return f.Text('g', 12)

@@ -56,8 +56,10 @@ func (l *loader) declareVariable(hb *hcl.Block) {
 	v.sensitive = f.flag("sensitive")
 	v.fallback = content.Attributes["default"]
 	if attr := content.Attributes["type"]; attr != nil {
-		var diags hcl.Diagnostics
-		v.typ, v.optional, diags = typeexpr.TypeConstraintWithDefaults(attr.Expr)
+		diags := checkType(attr.Expr)
+		if !diags.HasErrors() {
+			v.typ, v.optional, diags = typeexpr.TypeConstraintWithDefaults(attr.Expr)
+		}
 		l.diags = append(l.diags, diags...)
 		v.literal = v.typ.IsPrimitiveType()
 	}
@@ -93,6 +95,10 @@ func (l *loader) evalVariable(v *variable) {
 			detail = fmt.Sprintf("The value of var.%s, which is sensitive, is not what its type says.", v.name)
 		}
 		l.fail(at, "Wrong type", "%s", detail)
+		return
+	}
+	if holdsBoundless(converted) { // a text was converted
+		l.diags = append(l.diags, boundlessAt(at))
 		return
 	}
 	if v.sensitive {
@@ -169,6 +175,10 @@ func (l *loader) constant(v *variable, expr hcl.Expression, at hcl.Range) (cty.V
 		return val, false
 	}
 	l.diags = append(l.diags, diags...)
+	if !diags.HasErrors() && holdsBoundless(val) {
+		l.diags = append(l.diags, boundlessAt(at))
+		return val, false
+	}
 	return val, !diags.HasErrors()
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ type command struct {
 // Options that go together.
 var (
 	inputOptions = []string{"var", "var-file"}
-	planOptions  = slices.Concat([]string{"target", "parallelism", "compact-warnings", "json"}, inputOptions)
+	planOptions  = slices.Concat([]string{"target", "parallelism", "lock-timeout", "compact-warnings", "json"}, inputOptions)
 )
 
 // commands are all there are, in the order in which the help lists them.
@@ -33,20 +32,24 @@ func commands() []command {
 	return []command{
 		{name: "validate", about: "Check whether the configuration is valid", options: slices.Concat([]string{"json", "compact-warnings"}, inputOptions), run: (*run).validate,
 			detail: "Reads the configuration and reports every mistake in it. No device is touched."},
+		{name: "fmt", args: "[PATH...]", maxArgs: -1, about: "Put the configuration's files into the usual format", options: []string{"check", "diff", "write", "list", "recursive"}, run: (*run).format,
+			detail: "Formats the .btp.hcl and .btpvars.hcl files of the directory, or of the given\npaths, and lists those it changed. A PATH of - is the standard input."},
 		{name: "plan", about: "Show what apply would change", options: with("out", "destroy", "detailed-exitcode", "input"), run: (*run).plan,
 			detail: "Reads the devices, compares them with the configuration and shows the\ndifference. Nothing is changed."},
 		{name: "apply", args: "[FILE]", maxArgs: 1, about: "Make the devices match the configuration", options: with("auto-approve", "input", "destroy", "renew"), run: (*run).apply,
 			detail: "Shows the plan, asks, and carries it out. With FILE, a plan that\n`btplan plan -out=FILE` saved, it carries that out without asking, unless the\ndevices have changed since. With -renew, for a timer, it renews the leases that\nare past half their time and leaves everything else alone."},
 		{name: "destroy", about: "Remove every rule that btplan made", options: with("auto-approve", "input"), run: (*run).destroyAll,
 			detail: "Shows what would be removed, asks, and removes it: the rules of this project on\nthe devices of the configuration. No other device is looked at. Before you\nremove a gateway's block, or change where it points, run\n`btplan destroy -target=gateway.NAME`. Rules that this project did not make stay."},
-		{name: "show", args: "[FILE]", maxArgs: 1, about: "Show what the devices hold, or a saved plan", options: slices.Concat([]string{"target", "parallelism", "json"}, inputOptions), run: (*run).show,
+		{name: "show", args: "[FILE]", maxArgs: 1, about: "Show what the devices hold, or a saved plan", options: slices.Concat([]string{"target", "parallelism", "lock-timeout", "json"}, inputOptions), run: (*run).show,
 			detail: "Without FILE, reads the devices and shows the rules that btplan made there.\nWith FILE, shows a plan that `btplan plan -out=FILE` saved."},
-		{name: "discover", about: "Find the routers on this network", options: []string{"interface", "json", "hcl"}, run: (*run).discover,
-			detail: "Asks the network for routers that can be told to open ports, and lists them.\nNothing is changed, and no configuration is needed: -hcl prints one to start\nfrom."},
 		{name: "output", args: "[NAME]", maxArgs: 1, about: "Show the outputs of the configuration", options: slices.Concat([]string{"raw", "json"}, inputOptions), run: (*run).output,
 			detail: "Shows all outputs, or the value of one."},
-		{name: "fmt", args: "[PATH...]", maxArgs: -1, about: "Put the configuration's files into the usual format", options: []string{"check", "diff", "write", "list", "recursive"}, run: (*run).format,
-			detail: "Formats the .btp.hcl and .btpvars.hcl files of the directory, or of the given\npaths, and lists those it changed. A PATH of - is the standard input."},
+		{name: "graph", about: "Show the configuration as a graph, for Graphviz", options: inputOptions, run: (*run).graph,
+			detail: "Prints the machines, gateways and port ranges, and which refers to which, in the\nlanguage of Graphviz. To draw it, run:\n\n  btplan graph | dot -Tsvg > ports.svg\n\nNo device is touched."},
+		{name: "discover", about: "Find the routers on this network", options: []string{"interface", "json", "hcl"}, run: (*run).discover,
+			detail: "Asks the network for routers that can be told to open ports, and lists them.\nNothing is changed, and no configuration is needed: -hcl prints one to start\nfrom."},
+		{name: "console", about: "Try out expressions of the configuration", options: inputOptions, run: (*run).console,
+			detail: "Reads expressions and prints their values, until exit or the end of the input.\nThey can use the variables, blocks and functions of the configuration. While a\nbracket is open, an expression goes on in the next line. From a pipe, the first\nmistake ends it:\n\n  echo 'ports(6881, 9)' | btplan console\n\nNo device is touched."},
 		{name: "version", about: "Show the version of btplan", options: []string{"json"}, run: (*run).version},
 	}
 }
@@ -64,6 +67,9 @@ func (r *run) commandLine() *cli.Command {
 		OnUsageError:    r.usageError("", globalOptions),
 
 		CustomRootCommandHelpTemplate: rootHelp(),
+		CommandNotFound: func(ctx context.Context, _ *cli.Command, name string) { // after -help
+			r.code = r.noCommand(ctx, []string{name})
+		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			r.code = r.noCommand(ctx, c.Args().Slice())
 			return nil
@@ -76,6 +82,7 @@ func (r *run) commandLine() *cli.Command {
 			OnUsageError: r.usageError(c.name, slices.Concat(c.options, globalOptions)),
 
 			CustomHelpTemplate: commandHelp(c),
+			CommandNotFound:    func(context.Context, *cli.Command, string) { say(r.Stdout, "%s", commandHelp(c)) }, // arguments after -help
 			Action: func(ctx context.Context, parsed *cli.Command) error {
 				r.code = r.start(ctx, c, parsed.Args().Slice())
 				return nil
@@ -130,6 +137,10 @@ func (r *run) noCommand(ctx context.Context, args []string) int {
 		}
 		names = append(names, c.name)
 	}
+	if why, known := elsewhere[name]; known {
+		say(r.Stderr, "btplan has no command named %q: %s\n", name, why)
+		return exitError
+	}
 	say(r.Stderr, "btplan has no command named %q.%s\n\nTo see all of btplan's commands, run:\n  btplan -help\n", name, didYouMean(name, names, `"`))
 	return exitError
 }
@@ -140,14 +151,7 @@ func (r *run) usageError(name string, known []string) cli.OnUsageErrorFunc {
 	program := strings.TrimSpace("btplan " + name)
 	return func(_ context.Context, _ *cli.Command, err error, _ bool) error {
 		r.code = exitError
-		message := sentence(strings.Replace(err.Error(), " for flag ", " for option ", 1))
-		if option, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
-			message = fmt.Sprintf("%s has no option -%s.%s", program, option, didYouMean(option, known, "-"))
-		}
-		if option, bare := strings.CutPrefix(err.Error(), "flag needs an argument: "); bare {
-			message = fmt.Sprintf("The option %s of %s needs a value.", option, program)
-		}
-		say(r.Stderr, "%s\n\nTo see its options, run:\n  %s -help\n", message, program)
+		say(r.Stderr, "%s\n\nTo see its options, run:\n  %s -help\n", misread(err, name, known), program)
 		return nil
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/btplan/btplan/config"
 	"github.com/btplan/btplan/internal/view"
 	"github.com/google/renameio/v2/maybe"
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/rogpeppe/go-internal/diff"
 )
@@ -158,7 +158,7 @@ func (r *run) formatStdin() int {
 // formatted gives HCL source the usual format. Source with mistakes in it is
 // left alone: spaces would be guesswork.
 func formatted(name string, src []byte) ([]byte, hcl.Diagnostics) {
-	if _, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos); diags.HasErrors() {
+	if _, diags := config.ParseFile(src, name); diags.HasErrors() {
 		return nil, diags
 	}
 	return hclwrite.Format(src), nil

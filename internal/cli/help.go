@@ -47,7 +47,7 @@ func optionsHelp(names []string) string {
 		if o.value != "" {
 			shown += "=" + o.value
 		}
-		fmt.Fprintf(&w, "  %-20s %s\n", shown, o.usage)
+		fmt.Fprintf(&w, "  %-20s %s\n", shown, strings.ReplaceAll(o.usage, "\n", "\n"+strings.Repeat(" ", 23)))
 	}
 	return w.String()
 }

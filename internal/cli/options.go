@@ -2,9 +2,12 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/btplan/btplan/config"
 	"github.com/btplan/btplan/internal/engine"
+	"github.com/btplan/btplan/providers"
 	"github.com/urfave/cli/v3"
 )
 
@@ -16,6 +19,7 @@ type options struct {
 	inputs          []config.Input
 	targets         []engine.Target
 	parallelism     int
+	lockTimeout     *time.Duration // nil: as long as is usual
 	json            bool
 	compactWarnings bool
 
@@ -67,6 +71,18 @@ func notEmpty(s string) error {
 	return nil
 }
 
+// parseTimeout reads how long to wait at most. 0 needs no unit.
+func parseTimeout(s string) (*time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("it is not a time such as 10s, 3m or 1h30m")
+	case d < 0:
+		return nil, errors.New("it must not be negative; 0s is not to wait at all")
+	}
+	return &d, nil
+}
+
 func boolean(initial bool, field func(*options) *bool) func(*options, string) cli.Flag {
 	return func(o *options, name string) cli.Flag {
 		return &cli.BoolFlag{Name: name, Value: initial, Destination: field(o)}
@@ -95,12 +111,12 @@ func allOptions() map[string]option {
 			o.inputs = append(o.inputs, config.Input{File: s})
 			return nil
 		})},
-		"target": {"ADDR", "Leave everything else alone. Can be given several times.", repeated(func(o *options, s string) error {
+		"target": {"ADDR", "Only what is at this address, such as gateway.edge or\nport_range.seedbox. Can be given several times.", repeated(func(o *options, s string) error {
 			t, err := engine.ParseTarget(s)
 			o.targets = append(o.targets, t)
 			return err
 		})},
-		"parallelism": {"N", "Work on so many devices at once; default 32.", func(o *options, name string) cli.Flag {
+		"parallelism": {"N", "Work on up to N devices at once; default 32.", func(o *options, name string) cli.Flag {
 			return &cli.IntFlag{Name: name, Value: 32, Destination: &o.parallelism, Validator: func(n int) error {
 				if n < 1 {
 					return errors.New("it must be at least 1")
@@ -108,12 +124,18 @@ func allOptions() map[string]option {
 				return nil
 			}}
 		}},
+		"lock-timeout": {"TIME", fmt.Sprintf("Wait so long while others change a device; default\n%s to read it, %s to change it.", providers.ReadLockTimeout, providers.ChangeLockTimeout), func(o *options, name string) cli.Flag {
+			return &cli.GenericFlag{Name: name, Value: each(func(s string) (err error) {
+				o.lockTimeout, err = parseTimeout(s)
+				return err
+			})}
+		}},
 		"json":             {"", "Print JSON, for programs.", boolean(false, func(o *options) *bool { return &o.json })},
-		"compact-warnings": {"", "Show of warnings their summaries only.", boolean(false, func(o *options) *bool { return &o.compactWarnings })},
+		"compact-warnings": {"", "Show only the summaries of warnings.", boolean(false, func(o *options) *bool { return &o.compactWarnings })},
 
 		"out":               {"FILE", "Save the plan, to be applied by btplan apply FILE.", text(func(o *options) *string { return &o.planFile })},
 		"destroy":           {"", "Plan to remove every rule that btplan made.", boolean(false, func(o *options) *bool { return &o.destroy })},
-		"detailed-exitcode": {"", "Exit with 2 if there are changes, with 4 if a device could not be read.", boolean(false, func(o *options) *bool { return &o.detailedExitCode })},
+		"detailed-exitcode": {"", "Exit with 2 if there are changes, with 4 if a device\ncould not be read.", boolean(false, func(o *options) *bool { return &o.detailedExitCode })},
 		"auto-approve":      {"", "Don't ask for approval.", boolean(false, func(o *options) *bool { return &o.autoApprove })},
 		"input":             {"", "Ask for approval (the default); -input=false never asks.", boolean(true, func(o *options) *bool { return &o.input })},
 

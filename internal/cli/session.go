@@ -16,6 +16,16 @@ import (
 
 // load reads the configuration. It is nil if the diagnostics have errors.
 func (r *run) load() (*config.Config, view.Files, hcl.Diagnostics) {
+	c, files, diags := config.Load(r.path(""), r.configOptions())
+	if diags.HasErrors() {
+		c = nil
+	}
+	return c, files, diags
+}
+
+// configOptions are what the configuration may hold, and where its values come
+// from.
+func (r *run) configOptions() config.Options {
 	inputs := make([]config.Input, len(r.inputs))
 	for i, in := range r.inputs {
 		inputs[i] = in
@@ -23,17 +33,13 @@ func (r *run) load() (*config.Config, view.Files, hcl.Diagnostics) {
 			inputs[i].File = r.path(in.File)
 		}
 	}
-	c, files, diags := config.Load(r.path(""), config.Options{
+	return config.Options{
 		Gateways:  specs(r.gateways),
 		Firewalls: specs(r.firewalls),
 		Env:       r.Env,
 		Inputs:    inputs,
 		Version:   Version,
-	})
-	if diags.HasErrors() {
-		c = nil
 	}
-	return c, files, diags
 }
 
 // path is where a file that the user named is: -chdir counts as if btplan had
@@ -71,6 +77,7 @@ func (r *run) newEngine(c *config.Config) *engine.Engine {
 		Gateways:    r.gateways,
 		Firewalls:   r.firewalls,
 		Parallelism: r.parallelism,
+		LockTimeout: r.lockTimeout,
 		Targets:     r.targets,
 	}
 }

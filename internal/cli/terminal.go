@@ -31,13 +31,18 @@ func (r *run) viewOptions() view.Options {
 	return o
 }
 
+// isTerminal says whether an input or output is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // terminal says whether w is a terminal, and how wide.
 func terminal(w io.Writer) (width int, is bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return 0, false
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
 	if err != nil {
 		width = 0 // not wrapped at all rather than at a guess
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/btplan/btplan/config"
-	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -24,11 +23,6 @@ func OutputsText(outputs []*config.Output) string {
 		w.WriteString(o.Name + " = " + text + "\n")
 	}
 	return w.String()
-}
-
-// ValueText is a value as HCL would write it.
-func ValueText(v cty.Value) string {
-	return string(hclwrite.Format(hclwrite.TokensForValue(v).Bytes()))
 }
 
 // RawText is a value as it is: for a script, which would have to take the
