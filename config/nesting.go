@@ -10,7 +10,7 @@ import (
 // maxNesting is how many brackets of a text may be open at once. HCL's parsers,
 // and whatever goes over what they make, go down on the stack with each of them,
 // and Go ends a program whose stack comes to 1 GB without a diagnostic: with HCL
-// 2.25 that is so from 32,000 brackets on.
+// 2.25 that is so somewhere between 32,768 and 65,536 brackets.
 const maxNesting = 1000
 
 // checkNesting says where a text has too many brackets open to be parsed.
