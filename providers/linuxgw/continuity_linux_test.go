@@ -63,6 +63,6 @@ func run(t *testing.T, g inside, rules []plan.Rule) {
 	}
 	generation := guarded.NewGeneration()
 	change := "change() {\n" + base.change(entries, generation) + "}\nchange || exit\n"
-	g.host.Sh("change=$(mktemp -d)\ncd $change\n" + base.snapshot() + change +
+	g.host.Sh("change=$(mktemp -d)\ntrap 'rm -r \"$change\"' EXIT\ncd \"$change\"\n" + base.snapshot() + change +
 		"undo() {\n" + base.undo(entries, generation) + "}\nundo || exit\n" + change)
 }

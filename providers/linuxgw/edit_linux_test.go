@@ -33,7 +33,7 @@ func TestLabEdit(t *testing.T) {
 		if n.Exists && len(after) > 0 && strings.Contains(change, "delete table") {
 			t.Fatalf("the whole table is written:\n%s", change)
 		}
-		script := "cd \"$(mktemp -d)\"\nchange=$PWD\n" + n.snapshot() + "change() {\n" + change + "}\nchange || exit\n"
+		script := "change=$(mktemp -d)\ntrap 'rm -r \"$change\"' EXIT\ncd \"$change\"\n" + n.snapshot() + "change() {\n" + change + "}\nchange || exit\n"
 		if back {
 			script += "undo() {\n" + n.undo(after, generation) + "}\nundo || exit\n"
 		}

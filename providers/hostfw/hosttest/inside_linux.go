@@ -134,9 +134,9 @@ func (d Inside) TakenBack(t *testing.T, want host.Owned, meanwhile func()) (err 
 	return err
 }
 
-// BackAndForth makes a change by nothing but its commands, takes it back, and
-// makes it again.
-func (d Inside) BackAndForth(t *testing.T, want host.Owned) {
+// after reads the firewall, and gives the rules that it holds once these are
+// made of them.
+func (d Inside) after(t *testing.T, want host.Owned) host.Owned {
 	t.Helper()
 	var changes []plan.Change
 	for _, r := range d.Plan(t, want).Pending() {
@@ -146,24 +146,25 @@ func (d Inside) BackAndForth(t *testing.T, want host.Owned) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return after
+}
+
+// BackAndForth makes a change by nothing but its commands, takes it back, and
+// makes it again.
+func (d Inside) BackAndForth(t *testing.T, want host.Owned) {
+	t.Helper()
+	after := d.after(t, want)
 	c := d.Change(d.Last, after)
-	d.host.Sh("change=$(mktemp -d)\ncd $change\n" + c.Snapshot +
+	d.host.Sh("change=$(mktemp -d)\ntrap 'rm -r \"$change\"' EXIT\ncd \"$change\"\n" + c.Snapshot +
 		"change() {\n" + c.Do + "}\nundo() {\n" + c.Undo + "}\nchange || exit\nundo || exit\nchange || exit\n")
 }
 
 // wait makes a change that waits for an hour to be claimed.
 func (d Inside) wait(t *testing.T, want host.Owned) (made *guarded.Made, generation string) {
 	t.Helper()
-	var changes []plan.Change
-	for _, r := range d.Plan(t, want).Pending() {
-		changes = append(changes, r.Changes...)
-	}
-	after, err := d.Last.Changed(changes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	after := d.after(t, want)
 	var c guarded.Change
-	err = d.host.Enter(func() error {
+	err := d.host.Enter(func() (err error) {
 		base := d.Last
 		if base.NeedsWhole(after) {
 			if base, err = d.ReadWhole(context.Background(), base); err != nil {
@@ -173,7 +174,6 @@ func (d Inside) wait(t *testing.T, want host.Owned) (made *guarded.Made, generat
 		on := d.Guarded
 		on.RevertAfter = time.Hour
 		c = d.Change(base, after)
-		var err error
 		made, _, err = on.Make(context.Background(), c)
 		return err
 	})
